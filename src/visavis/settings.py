@@ -1,0 +1,53 @@
+"""All settings, in one place: environment variables ``VISAVIS_…`` or a ``.env`` file."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="VISAVIS_", env_file=".env", extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    public_url: str | None = Field(
+        default=None, description="How browsers reach us, behind a proxy."
+    )
+    data_dir: Path = Field(default=Path(".visavis"), description="Database, secret, logs.")
+    database_url: str | None = Field(default=None, description="Default: SQLite in data_dir.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    workers: int = Field(default=2, ge=1, description="Processes that host sessions.")
+    sessions_per_worker: int = Field(default=2, ge=1)
+    join_seconds: int = Field(
+        default=120, ge=5, description="How long a room token waits for its user."
+    )
+
+    room_engine: Literal["auto", "reactor", "aiortc"] = "auto"
+    udp_ports: tuple[int, int] | None = Field(
+        default=None, description="UDP range for media, e.g. [40000,40100]."
+    )
+    ice_servers: list[dict[str, object]] = []
+
+    models_dir: Path = Path.home() / ".cache" / "visavis" / "models"
+    llm_threads: int = Field(default=2, ge=1)
+    stt_base_url: str | None = Field(
+        default=None, description="Any OpenAI-compatible server instead of the embedded one."
+    )
+    stt_api_key: SecretStr = SecretStr("")
+    stt_model: str = "whisper-1"
+    llm_base_url: str | None = None
+    llm_api_key: SecretStr = SecretStr("")
+    llm_model: str = "gpt-4o-mini"
+    tts_base_url: str | None = None
+    tts_api_key: SecretStr = SecretStr("")
+    tts_model: str = "tts-1"
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
