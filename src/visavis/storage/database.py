@@ -1,0 +1,92 @@
+"""The database: connections, transactions and migrations. The only file that knows SQLite."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file."""
+    return f"sqlite+aiosqlite:///{path}"
+
+
+class Database:
+    """Short transactions on one engine. ``read()`` sees a snapshot; ``write()`` commits at exit."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_async_engine(url)
+        if make_url(url).get_backend_name() == "sqlite":
+            _tune_sqlite(self._engine)
+        writing = self._engine.execution_options(visavis_write=True)
+        self._readers = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._writers = async_sessionmaker(writing, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncSession]:
+        async with self._readers.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncSession]:
+        async with self._writers.begin() as session:
+            yield session
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest revision."""
+        async with self._engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+
+    async def inspect(self, check: Callable[[Connection], T]) -> T:
+        """Run ``check`` on a plain connection (schema inspection)."""
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(check)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _tune_sqlite(engine: AsyncEngine) -> None:
+    """WAL, foreign keys, and writers that queue at BEGIN instead of failing at their first write.
+
+    Python's driver opens transactions late and deferred; a read that later writes would then
+    fail with "database is locked" at once, without waiting.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("visavis_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    _ = (_on_connect, _on_begin)

@@ -1,0 +1,123 @@
+"""The record of sessions: rows in, rows out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from visavis.events import (
+    SESSION_EVENT,
+    EndReason,
+    EventRecord,
+    SessionState,
+    StateEntered,
+    TurnCompleted,
+)
+from visavis.storage.tables import EventRow, Json, SessionRow, StateRow, TurnRow
+
+
+async def find(session: AsyncSession, session_id: str) -> SessionRow | None:
+    return await session.get(SessionRow, session_id)
+
+
+async def states(session: AsyncSession, session_id: str) -> Sequence[StateRow]:
+    """States entered so far, in order."""
+    statement = select(StateRow).where(StateRow.session_id == session_id).order_by(StateRow.at_ms)
+    order = {state.value: place for place, state in enumerate(SessionState)}
+    rows = (await session.scalars(statement)).all()
+    return sorted(rows, key=lambda row: order.get(row.state, len(order)))
+
+
+async def turns(session: AsyncSession, session_id: str) -> Sequence[TurnRow]:
+    statement = select(TurnRow).where(TurnRow.session_id == session_id).order_by(TurnRow.turn_id)
+    return (await session.scalars(statement)).all()
+
+
+async def events(session: AsyncSession, session_id: str) -> list[EventRecord]:
+    """The session's whole event log, in order."""
+    statement = select(EventRow).where(EventRow.session_id == session_id).order_by(EventRow.seq)
+    return [
+        EventRecord(
+            session_id=row.session_id,
+            seq=row.seq,
+            at_ms=row.at_ms,
+            event=SESSION_EVENT.validate_python(row.payload),
+        )
+        for row in await session.scalars(statement)
+    ]
+
+
+async def unjoined_since(session: AsyncSession, now_ms: int) -> Sequence[str]:
+    """Ids of reservations that nobody joined in time."""
+    statement = select(SessionRow.id).where(
+        SessionRow.ended_at.is_(None), SessionRow.joined_at.is_(None), SessionRow.join_by <= now_ms
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def open_ids(session: AsyncSession) -> Sequence[str]:
+    """Ids of sessions that have not ended."""
+    return (await session.scalars(select(SessionRow.id).where(SessionRow.ended_at.is_(None)))).all()
+
+
+async def mark_joined(session: AsyncSession, session_id: str, at_ms: int) -> None:
+    await session.execute(
+        update(SessionRow).where(SessionRow.id == session_id).values(joined_at=at_ms)
+    )
+
+
+async def mark_ended(
+    session: AsyncSession, session_id: str, at_ms: int, reason: EndReason, figures: Json
+) -> None:
+    await session.execute(
+        update(SessionRow)
+        .where(SessionRow.id == session_id)
+        .values(ended_at=at_ms, end_reason=reason.value, figures=figures)
+    )
+
+
+async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
+    """Add events to their logs, and what follows from them to states and turns.
+
+    The caller gives each (session, seq), each state and each turn once.
+    """
+    for record in records:
+        event = record.event
+        session.add(
+            EventRow(
+                session_id=record.session_id,
+                seq=record.seq,
+                at_ms=record.at_ms,
+                type=event.type,
+                payload=SESSION_EVENT.dump_python(event, mode="json"),
+            )
+        )
+        if isinstance(event, StateEntered):
+            await _enter_state(session, record, event.state)
+        elif isinstance(event, TurnCompleted):
+            session.add(_turn_row(record, event))
+
+
+async def _enter_state(session: AsyncSession, record: EventRecord, state: SessionState) -> None:
+    session.add(StateRow(session_id=record.session_id, state=state.value, at_ms=record.at_ms))
+    await session.execute(
+        update(SessionRow)
+        .where(SessionRow.id == record.session_id)
+        .values(state=state.value)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _turn_row(record: EventRecord, event: TurnCompleted) -> TurnRow:
+    return TurnRow(
+        session_id=record.session_id,
+        turn_id=event.turn_id,
+        completed_at=record.at_ms,
+        user_text=event.user_text,
+        agent_text=event.agent_text,
+        interrupted=event.interrupted,
+        timings=asdict(event.timings),
+        frames_sent=event.frames_sent,
+        frames_dropped=event.frames_dropped,
+    )
