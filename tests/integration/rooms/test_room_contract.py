@@ -1,0 +1,200 @@
+"""What every embedded room does, whatever its engine: run on both, against a real peer."""
+
+import asyncio
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+from visavis.events import EndReason
+from visavis.media import INPUT_TICK
+from visavis.rooms import rtvi
+from visavis.rooms.base import IceCandidate, RoomError
+from visavis.rooms.webrtc import open_room
+
+
+async def take(stream, count):
+    taken = []
+    async with asyncio.timeout(10):
+        async for item in stream:
+            taken.append(item)
+            if len(taken) == count:
+                break
+    return taken
+
+
+async def test_messages_go_both_ways(room, user):
+    await user.join(room)
+    user.channel.send("ping: 1")
+    user.channel.send(json.dumps({"type": "signalling", "message": {"type": "trackStatus"}}))
+    user.channel.send(rtvi.encode(rtvi.RtviMessage("send-text", {"content": "Grüß dich"}, "7")))
+    [message] = await take(room.messages(), 1)
+    assert rtvi.request(message) == rtvi.SendText("Grüß dich")
+
+    await room.send(rtvi.bot_ready({"agent": "demo"}, in_reply_to="7"))
+    reply = json.loads(await asyncio.wait_for(user.texts.get(), 5))
+    assert reply["label"] == "rtvi-ai"
+    assert (reply["type"], reply["id"]) == ("bot-ready", "7")
+    assert reply["data"] == {"version": "2.2.0", "about": {"agent": "demo"}}
+
+
+async def test_malformed_and_oversized_messages_are_answered_and_dropped(room, user):
+    await user.join(room)
+    user.pc.sctp._remote_max_message_size = 0  # a client that does not care what we accept
+    for bad in ("{", "[1]", '{"label": "other", "type": "x"}', "[" * 30_000, "x" * 70_000):
+        user.channel.send(bad)
+        reply = rtvi.decode(await asyncio.wait_for(user.texts.get(), 5))
+        assert reply.type == "error"
+        assert reply.data["fatal"] is False
+    user.channel.send(rtvi.encode(rtvi.RtviMessage("client-ready", {"version": "2.1.0"})))
+    [message] = await take(room.messages(), 1)
+    assert message.type == "client-ready"
+
+
+async def test_sound_comes_in_real_time_with_its_silence(room, user):
+    await user.join(room)
+    start = time.monotonic()
+    quiet = await take(room.audio_in(), 50)
+    user.voice.talking = True
+    loud = await take(room.audio_in(), 50)
+    user.voice.talking = False
+    after = await take(room.audio_in(), 50)
+    elapsed = time.monotonic() - start
+
+    chunks = quiet + loud + after
+    assert all(len(chunk.pcm) == INPUT_TICK for chunk in chunks)
+    assert elapsed == pytest.approx(3.0, abs=0.5)
+    steps = np.diff([chunk.capture_us for chunk in chunks])
+    assert np.median(steps) == 20_000
+    assert steps.min() >= 0
+    tone = np.concatenate([chunk.pcm for chunk in loud[25:45]]).astype(float)
+    spectrum = np.abs(np.fft.rfft(tone))
+    assert np.argmax(spectrum) * 16_000 / len(tone) == pytest.approx(500, abs=10)
+    assert np.abs(np.concatenate([chunk.pcm for chunk in after[-10:]])).max() < 100
+
+
+async def test_a_muted_user_is_not_lost(room, user):
+    await user.join(room)
+    departed = asyncio.create_task(room.departed())
+    chunks = await take(room.audio_in(), 300)
+    assert max(np.abs(chunk.pcm).max() for chunk in chunks) == 0
+    assert not departed.done()
+    departed.cancel()
+
+
+async def test_voice_and_face_arrive_on_their_clock(call, until):
+    _, user, _ = call
+    await until(lambda: len(user.pictures) >= 50 and len(user.sound) >= 100)
+    steps = np.diff([frame.pts for frame in user.pictures[5:]])
+    assert np.median(steps) == 3600  # 40 ms of 90 kHz
+    brightness = [int(np.median(f.to_ndarray(format="gray"))) for f in user.pictures[5:45]]
+    assert len(set(brightness)) > 10
+    samples = np.diff([frame.pts for frame in user.sound[20:]])
+    assert np.median(samples) == 960
+    sound = np.concatenate([frame.to_ndarray()[0][::2] for frame in user.sound[-20:]])
+    assert 3000 < np.abs(sound).max() < 12_000
+
+
+async def test_a_key_frame_request_reaches_the_encoder(call, until):
+    _, user, show = call
+    await until(lambda: len(user.pictures) >= 10)
+    asked, sent = show.keyframes_asked, show.keyframes_sent
+    assert asked >= 1  # the first frame has to be one
+    await user.ask_key_frame()
+    await until(lambda: show.keyframes_asked > asked and show.keyframes_sent > sent)
+
+
+async def test_closing_is_leaving(call):
+    room, user, _ = call
+    await user.leave()
+    assert await asyncio.wait_for(room.departed(), 3) is EndReason.USER_LEFT
+    async with asyncio.timeout(1):
+        assert [m async for m in room.messages()] == []
+        async for _ in room.audio_in():
+            pass
+
+
+async def test_disconnect_bot_is_leaving(room, user):
+    await user.join(room)
+    user.channel.send(rtvi.encode(rtvi.RtviMessage("disconnect-bot")))
+    assert await asyncio.wait_for(room.departed(), 3) is EndReason.USER_LEFT
+    assert [m.type async for m in room.messages()] == ["disconnect-bot"]
+
+
+async def test_vanishing_is_being_lost(call, until):
+    room, user, _ = call
+    await until(lambda: len(user.pictures) >= 5)
+    user.vanish()
+    start = time.monotonic()
+    assert await asyncio.wait_for(room.departed(), 12) is EndReason.CLIENT_LOST
+    assert time.monotonic() - start > 3
+
+
+async def test_the_user_comes_back_with_a_new_connection(call, until):
+    room, user, _ = call
+    await until(lambda: len(user.pictures) >= 5)
+    again = type(user)()
+    await again.join(room)
+    await user.leave()
+    await until(lambda: len(again.pictures) >= 5)
+    again.channel.send(rtvi.encode(rtvi.RtviMessage("client-ready")))
+    [message] = await take(room.messages(), 1)
+    assert message.type == "client-ready"
+    departed = asyncio.create_task(room.departed())
+    await again.leave()
+    assert await asyncio.wait_for(departed, 3) is EndReason.USER_LEFT
+
+
+async def test_renegotiation_keeps_the_call(call, until):
+    room, user, _ = call
+    await until(lambda: len(user.pictures) >= 5)
+    await user.pc.setLocalDescription(await user.pc.createOffer())
+    answer = await room.answer(user.pc.localDescription.sdp)
+    await user.pc.setRemoteDescription(type(user.pc.localDescription)(answer, "answer"))
+    seen = len(user.pictures)
+    await until(lambda: len(user.pictures) >= seen + 10)
+
+
+async def test_bad_offers_are_refused_and_the_room_stays_usable(room, user):
+    good = await user.offer()
+    without_vp8 = good.replace("VP8/90000", "VPX/90000")
+    bad = ["", "v=0", "\0", "hello", "v=0\r\n" * 100_000, good[: len(good) // 3], without_vp8]
+    bad += [re.sub("a=fingerprint:(.*) ", r"a=fingerprint:\1 zz", good)]
+    bad += [good.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP 99999999999")]
+    for offer in bad:
+        with pytest.raises(RoomError) as refused:
+            await room.answer(offer)
+        assert refused.value.code == "bad_offer"
+    with pytest.raises(RoomError, match="no offer"):
+        await room.add_candidate(IceCandidate("candidate:1 1 udp 1 1.2.3.4 5 typ host", "0", 0))
+    answer = await room.answer(good)
+    assert "a=candidate:" in answer
+    assert "a=max-message-size:65536" in answer
+    with pytest.raises(RoomError, match="cannot be read"):
+        await room.add_candidate(IceCandidate("candidate:rubbish", "0", 0))
+
+
+async def test_connect_has_a_deadline(engine):
+    room = open_room(engine=engine, ice_servers=(), size=(64, 64), connect_timeout_s=0.1)
+    with pytest.raises(RoomError) as refused:
+        await room.connect()
+    assert refused.value.code == "connect_timeout"
+    await room.close()
+
+
+async def test_close_says_goodbye_and_is_idempotent(room, user):
+    await user.join(room)
+    departed = asyncio.create_task(room.departed())
+    await room.close()
+    await room.close()
+    goodbye = json.loads(await asyncio.wait_for(user.texts.get(), 3))
+    assert goodbye == {"type": "signalling", "message": {"type": "peerLeft"}}
+    with pytest.raises(RoomError, match="closed"):
+        await departed
+    assert [chunk async for chunk in room.audio_in() if chunk.pcm.any()] == []
+    await room.send(rtvi.user_started_speaking())
+    with pytest.raises(RoomError) as refused:
+        await room.answer(user.pc.localDescription.sdp)
+    assert refused.value.code == "room_closed"
