@@ -1,0 +1,105 @@
+/** The call as a state machine: what the page shows is a pure function of this state. */
+
+import { asProblem, type Problem } from "./problem";
+import type { Agent } from "./api";
+import type { Captions } from "./captions";
+import { hear, type as typed } from "./captions";
+import type { RtviMessage } from "./rtvi";
+
+/** What the agent is doing, as the visitor sees it. */
+export type Activity = "greeting" | "listening" | "hearing" | "thinking" | "speaking";
+
+export type Phase =
+  | { name: "loading" }
+  | { name: "ready" }
+  | { name: "connecting"; step: "microphone" | "session" | "room" }
+  | { name: "live"; activity: Activity; since: number; interrupted: boolean }
+  | { name: "ended"; seconds: number; byAgent: boolean }
+  | { name: "failed"; problem: Problem };
+
+export interface Call {
+  readonly phase: Phase;
+  readonly agent: Agent | null;
+  readonly captions: Captions;
+  readonly microphone: "on" | "muted" | "none";
+  /** Where this call's transcript can be read; empty until there is a session. */
+  readonly transcriptUrl: string;
+}
+
+export type CallEvent =
+  | { type: "agent"; agent: Agent }
+  | { type: "step"; step: "microphone" | "session" | "room" }
+  | { type: "session"; transcriptUrl: string }
+  | { type: "microphone"; state: Call["microphone"] }
+  | { type: "joined"; now: number }
+  | { type: "message"; message: RtviMessage }
+  | { type: "typed"; content: string }
+  | { type: "interrupted"; is: boolean }
+  | { type: "ended"; now: number; byAgent: boolean }
+  | { type: "failed"; error: unknown }
+  | { type: "reset" };
+
+export const INITIAL: Call = {
+  phase: { name: "loading" },
+  agent: null,
+  captions: [],
+  microphone: "none",
+  transcriptUrl: "",
+};
+
+export function next(call: Call, event: CallEvent): Call {
+  switch (event.type) {
+    case "agent":
+      return { ...call, agent: event.agent, phase: { name: "ready" } };
+    case "step":
+      return { ...call, phase: { name: "connecting", step: event.step } };
+    case "session":
+      return { ...call, transcriptUrl: event.transcriptUrl, captions: [] };
+    case "microphone":
+      return { ...call, microphone: event.state };
+    case "joined":
+      return {
+        ...call,
+        phase: { name: "live", activity: "greeting", since: event.now, interrupted: false },
+      };
+    case "message":
+      return listen(call, event.message);
+    case "typed":
+      return act({ ...call, captions: typed(call.captions, event.content) }, "thinking");
+    case "interrupted":
+      return call.phase.name === "live"
+        ? { ...call, phase: { ...call.phase, interrupted: event.is } }
+        : call;
+    case "ended":
+      return end(call, event.now, event.byAgent);
+    case "failed":
+      return { ...call, phase: { name: "failed", problem: asProblem(event.error) } };
+    case "reset":
+      return { ...call, phase: { name: "ready" } };
+  }
+}
+
+const ACTIVITIES: Record<string, Activity> = {
+  "bot-ready": "listening",
+  "user-started-speaking": "hearing",
+  "user-stopped-speaking": "thinking",
+  "bot-started-speaking": "speaking",
+  "bot-stopped-speaking": "listening",
+};
+
+function listen(call: Call, message: RtviMessage): Call {
+  const heard = { ...call, captions: hear(call.captions, message) };
+  const activity = ACTIVITIES[message.type];
+  return activity ? act(heard, activity) : heard;
+}
+
+function act(call: Call, activity: Activity): Call {
+  if (call.phase.name !== "live") return call;
+  return { ...call, phase: { ...call.phase, activity } };
+}
+
+function end(call: Call, now: number, byAgent: boolean): Call {
+  const since = call.phase.name === "live" ? call.phase.since : now;
+  const seconds = Math.round((now - since) / 1000);
+  return { ...call, phase: { name: "ended", seconds, byAgent } };
+}

@@ -1,0 +1,167 @@
+/** The hosted page: joins the state of the call, what it shows, and the room. */
+
+import { fetchAgent, startSession } from "./api";
+import { INITIAL, next, type CallEvent } from "./call";
+import type { Link } from "./link";
+import { openMicrophone, type Microphone } from "./microphone";
+import { Problem } from "./problem";
+import { Room } from "./room";
+import { sendText, type RtviMessage } from "./rtvi";
+import { backdropOf } from "./tint";
+import { View } from "./view";
+
+/** What a running call holds, and must give back. */
+interface Held {
+  readonly abort: AbortController;
+  microphone: Microphone | null;
+  room: Room | null;
+}
+
+const FADE_MS = 700;
+const FOLLOW_LEVEL_MS = 50;
+
+let call = INITIAL;
+let held: Held | null = null;
+
+const view = new View({ start, cancel, end, toggleMicrophone, say, playSound });
+
+function dispatch(event: CallEvent): void {
+  call = next(call, event);
+  view.show(call);
+}
+
+async function load(): Promise<void> {
+  const agentId = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+  try {
+    dispatch({ type: "agent", agent: await fetchAgent(agentId) });
+  } catch (error) {
+    dispatch({ type: "failed", error });
+  }
+}
+
+async function start(withMicrophone: boolean): Promise<void> {
+  if (held) return;
+  if (!call.agent) return load();
+  const mine: Held = { abort: new AbortController(), microphone: null, room: null };
+  held = mine;
+  try {
+    await connect(mine, call.agent.agentId, withMicrophone);
+  } catch (error) {
+    const cancelled = mine.abort.signal.aborted;
+    release(mine);
+    if (!cancelled) dispatch({ type: "failed", error });
+  }
+}
+
+async function connect(mine: Held, agentId: string, withMicrophone: boolean): Promise<void> {
+  const { signal } = mine.abort;
+  if (!("RTCPeerConnection" in window)) throw new Problem("unsupported_browser");
+  // The microphone comes first: a visitor who refuses it has not used up a session.
+  if (withMicrophone) {
+    dispatch({ type: "step", step: "microphone" });
+    mine.microphone = await openMicrophone();
+    signal.throwIfAborted();
+  }
+  dispatch({ type: "microphone", state: mine.microphone ? "on" : "none" });
+  dispatch({ type: "step", step: "session" });
+  const grant = await startSession(agentId, signal);
+  dispatch({ type: "session", transcriptUrl: grant.transcriptUrl });
+  dispatch({ type: "step", step: "room" });
+  const handlers = { media, message, link, left: () => finish(true) };
+  mine.room = await Room.join(grant, mine.microphone?.track ?? null, handlers, signal);
+  dispatch({ type: "joined", now: Date.now() });
+}
+
+function cancel(): void {
+  if (held) release(held);
+  dispatch({ type: "reset" });
+}
+
+function end(): void {
+  finish(false);
+}
+
+function finish(byAgent: boolean): void {
+  if (!held) return;
+  release(held);
+  dispatch({ type: "ended", now: Date.now(), byAgent });
+}
+
+/** Give everything back; safe to call again when something arrived late. */
+function release(mine: Held): void {
+  if (held === mine) held = null;
+  mine.abort.abort();
+  mine.microphone?.close();
+  void mine.room?.leave();
+  view.level(0);
+  view.showFace(false);
+  setTimeout(() => {
+    if (!held) view.video.srcObject = null;
+  }, FADE_MS);
+}
+
+function media(stream: MediaStream): void {
+  const { video } = view;
+  video.srcObject = stream;
+  video.requestVideoFrameCallback(() => view.showFace(held !== null));
+  playSound();
+}
+
+function playSound(): void {
+  view.video.muted = false;
+  view.video.play().then(
+    () => view.askForSound(false),
+    (error: DOMException) => view.askForSound(error.name === "NotAllowedError"),
+  );
+}
+
+function message(received: RtviMessage): void {
+  dispatch({ type: "message", message: received });
+  if (received.type === "error" && received.data["fatal"] === true) {
+    fail(new Problem("session_failed", String(received.data["error"] ?? "")));
+  }
+}
+
+function link(state: Link): void {
+  if (state === "lost") fail(new Problem("connection_lost"));
+  else dispatch({ type: "interrupted", is: state === "interrupted" });
+}
+
+function fail(problem: Problem): void {
+  if (!held) return;
+  release(held);
+  dispatch({ type: "failed", error: problem });
+}
+
+function say(content: string): void {
+  held?.room?.send(sendText(content));
+  dispatch({ type: "typed", content });
+}
+
+/** Mute or unmute; in a call that began without a microphone, try to open one. */
+async function toggleMicrophone(): Promise<void> {
+  const mine = held;
+  if (!mine?.room) return;
+  if (mine.microphone) {
+    const { track } = mine.microphone;
+    track.enabled = !track.enabled;
+    dispatch({ type: "microphone", state: track.enabled ? "on" : "muted" });
+    return;
+  }
+  mine.microphone = await openMicrophone().catch(() => null);
+  if (mine.abort.signal.aborted) return release(mine);
+  await mine.room.setTrack(mine.microphone?.track ?? null);
+  dispatch({ type: "microphone", state: mine.microphone ? "on" : "none" });
+}
+
+function takeBackdrop(portrait: HTMLImageElement): void {
+  const backdrop = backdropOf(portrait);
+  if (backdrop) document.documentElement.style.setProperty("--backdrop", backdrop);
+}
+
+view.portrait.addEventListener("load", () => takeBackdrop(view.portrait));
+window.addEventListener("pagehide", () => held && release(held));
+setInterval(() => view.tick(Date.now()), 1000);
+setInterval(() => held?.microphone && view.level(held.microphone.level()), FOLLOW_LEVEL_MS);
+view.show(call);
+void load();

@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+
+// The pages are served by the Python package, so that is where they are built to.
+export default defineConfig({
+  server: { proxy: { "/v1": "http://127.0.0.1:7860" } },
+  build: {
+    outDir: "../src/visavis/web",
+    emptyOutDir: true,
+    target: "es2022",
+    // Scripts come from files only: the Content-Security-Policy allows nothing inline.
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    rollupOptions: { input: "meet.html" },
+  },
+  test: { include: ["test/**/*.test.ts"] },
+});
