@@ -64,6 +64,8 @@ def parse_json(text: str) -> dict[str, object]:
         raise RtviError("message_too_large", f"A message may have {MAX_MESSAGE_BYTES} bytes.")
     try:
         value: object = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except (ValueError, RecursionError) as error:
         raise RtviError("malformed_message", "A message must be JSON.") from error
     if not isinstance(value, dict):

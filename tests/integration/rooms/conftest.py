@@ -194,3 +194,8 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
                 await asyncio.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def call_types() -> tuple[type[User], type[Show]]:
+    return User, Show
