@@ -1,0 +1,57 @@
+"""What a worker process loads once and all its sessions share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from visavis.avatar import rig
+from visavis.avatar.base import Avatar, Phase, Playhead
+from visavis.avatar.encoder import Vp8Encoder
+from visavis.avatar.puppet import Puppet
+from visavis.conversation.video import VideoEncoder
+from visavis.media import I420, INPUT_RATE
+from visavis.models import catalogue
+from visavis.models.end_of_turn import EndOfTurnModel
+from visavis.models.vad import VAD_FRAME, VadModel
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    vad: VadModel
+    end_of_turn: EndOfTurnModel
+    new_avatar: Callable[[str], Avatar]
+    """Make a session's face, by character id."""
+    new_encoder: Callable[[int, int], VideoEncoder]
+    """Make a session's encoder for a width and a height."""
+
+    @classmethod
+    def load(cls) -> "Assets":
+        """Load everything. Raises ``visavis.models.catalogue.ModelMissing``."""
+        return cls(
+            vad=VadModel(catalogue.model_path("silero-vad") / "silero_vad.onnx"),
+            end_of_turn=EndOfTurnModel(
+                catalogue.model_path("smart-turn") / "smart-turn-v3.2-cpu.onnx"
+            ),
+            new_avatar=_puppet,
+            new_encoder=Vp8Encoder,
+        )
+
+    def warm_up(self, character_id: str) -> None:
+        """Do everything once, so that no session pays for first times. Blocks, about a second."""
+        self.vad.stream().probability(np.zeros(VAD_FRAME, np.int16))
+        self.end_of_turn.probability(np.zeros(INPUT_RATE, np.int16))
+        avatar = self.new_avatar(character_id)
+        picture = I420.empty(*avatar.size)
+        avatar.frame(Playhead(0, Phase.IDLE, 0, 0, None), picture)
+        self.new_encoder(*avatar.size).encode(picture, 0, keyframe=True)
+
+
+def _puppet(character_id: str) -> Avatar:
+    return Puppet(_rig(character_id))
+
+
+@cache
+def _rig(character_id: str) -> rig.Rig:
+    return rig.load(rig.find(character_id))

@@ -1,0 +1,83 @@
+"""Gives a reply its voice: clauses in, speech on the turn's timeline out."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import av
+import numpy as np
+
+from visavis.conversation.streams import closing
+from visavis.media import OUTPUT_RATE, Pcm, SpeechChunk, TurnSpeech, WordTime
+from visavis.providers.base import ProviderError, TextToSpeech
+
+
+class Speaker:
+    def __init__(self, tts: TextToSpeech, voice: str) -> None:
+        self._tts = tts
+        self._voice = voice
+
+    async def speak(self, turn_id: int, clauses: AsyncIterator[str]) -> AsyncIterator[TurnSpeech]:
+        """Speak clauses as they arrive. One retry when nothing has been spoken yet."""
+        async with closing(clauses):
+            async for speech in self._speak(turn_id, clauses):
+                yield speech
+
+    async def _speak(self, turn_id: int, clauses: AsyncIterator[str]) -> AsyncIterator[TurnSpeech]:
+        taken: list[str] = []
+        resampler = Resampler()
+        position_s = 0.0
+        for last_try in (False, True):
+            try:
+                text = _again(taken, clauses)
+                async with closing(self._tts.speak(text, voice=self._voice)) as chunks:
+                    async for chunk in chunks:
+                        sound = resampler.resample(with_words(chunk))
+                        speech = TurnSpeech(turn_id, position_s, sound)
+                        position_s = speech.end_s
+                        yield speech
+                return
+            except ProviderError as error:
+                if last_try or position_s or not error.retryable:
+                    raise
+
+
+async def _again(taken: list[str], rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    """What was taken before, then the rest, which is noted as it is taken."""
+    for clause in list(taken):
+        yield clause
+    async for clause in rest:
+        taken.append(clause)
+        yield clause
+
+
+class Resampler:
+    """One voice stream to ``OUTPUT_RATE``, without seams between its chunks."""
+
+    def __init__(self) -> None:
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=OUTPUT_RATE)
+
+    def resample(self, chunk: SpeechChunk) -> SpeechChunk:
+        if chunk.sample_rate == OUTPUT_RATE or not len(chunk.pcm):
+            return replace(chunk, sample_rate=OUTPUT_RATE)
+        frame = av.AudioFrame.from_ndarray(chunk.pcm[np.newaxis], format="s16", layout="mono")
+        frame.sample_rate = chunk.sample_rate
+        parts: list[Pcm] = [
+            np.asarray(part.to_ndarray()[0], np.int16) for part in self._resampler.resample(frame)
+        ]
+        pcm = np.concatenate(parts) if parts else np.zeros(0, np.int16)
+        return replace(chunk, pcm=pcm, sample_rate=OUTPUT_RATE)
+
+
+def with_words(chunk: SpeechChunk) -> SpeechChunk:
+    """The chunk with word times: the voice's own, else spread by length over the sound."""
+    texts = chunk.text.split()
+    if chunk.words or not texts:
+        return chunk
+    per_letter = chunk.duration_s / sum(len(text) + 1 for text in texts)
+    words: list[WordTime] = []
+    start_s = 0.0
+    for text in texts:
+        end_s = start_s + (len(text) + 1) * per_letter
+        words.append(WordTime(text, start_s, end_s))
+        start_s = end_s
+    return replace(chunk, words=tuple(words))

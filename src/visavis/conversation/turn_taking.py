@@ -1,0 +1,305 @@
+"""Who has the floor. Joins what the user does with what the agent says, turn by turn.
+
+All methods run on the event loop and none of them waits, so no two of them overlap; what takes
+time (transcribing, replying) runs in tasks that belong to a turn and die with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+from visavis.avatar.base import Phase
+from visavis.conversation import listener as ear
+from visavis.conversation import playout as mouth
+from visavis.conversation.announcer import Announcer
+from visavis.conversation.clauses import clauses
+from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.listener import Listener, UtteranceEvent
+from visavis.conversation.playout import Playout, PlayoutEvent
+from visavis.conversation.speaker import Speaker
+from visavis.conversation.streams import closing, each, noted, once
+from visavis.conversation.transcriber import Transcriber
+from visavis.conversation.turn import Turn
+from visavis.events import (
+    AgentSaid,
+    AgentStartedSpeaking,
+    AgentStoppedSpeaking,
+    TurnCompleted,
+    TurnTimings,
+    UserStartedSpeaking,
+    UserStoppedSpeaking,
+    UserTranscript,
+)
+from visavis.media import SpeechChunk, TurnSpeech, now_us
+from visavis.providers.base import ProviderError, Transcript
+
+Fail = Callable[[ProviderError], None]
+
+
+class TurnTaking:
+    def __init__(
+        self,
+        listener: Listener,
+        new_transcriber: Callable[[], Transcriber],
+        dialogue: Dialogue,
+        speaker: Speaker,
+        announcer: Announcer,
+        fail: Fail,
+    ) -> None:
+        self._listener = listener
+        self._new_transcriber = new_transcriber
+        self._dialogue = dialogue
+        self._speaker = speaker
+        self._announcer = announcer
+        self._fail = fail
+        self._turn: Turn | None = None
+        self._hearing: Turn | None = None
+        """The turn that the current utterance belongs to."""
+        self._last_id = 0
+        self._closed = False
+
+    def attach(self, playout: Playout, tasks: asyncio.TaskGroup) -> None:
+        """What can only exist once the session runs."""
+        self._playout = playout
+        self._tasks = tasks
+
+    # -- what the user does
+
+    def on_utterance(self, event: UtteranceEvent) -> None:
+        if self._closed:
+            return
+        match event:
+            case ear.UtteranceStarted():
+                self._begin_utterance(event)
+            case _ if self._hearing is None or self._hearing.transcriber is None:
+                return
+            case ear.UtteranceAudio():
+                self._hearing.transcriber.hear(event.chunk)
+            case ear.UtterancePaused():
+                self._pause(self._hearing, self._hearing.transcriber, event)
+            case ear.UtteranceResumed():
+                self._withdraw(self._hearing)
+            case ear.UtteranceEnded():
+                self._end_utterance(self._hearing, event)
+
+    def type_text(self, text: str) -> None:
+        """The user typed: answer at once."""
+        if self._closed:
+            return
+        self.interrupt()
+        turn = self._open_turn()
+        turn.since_us = now_us()
+        turn.user_text = text
+        turn.user_done = True
+        self._begin_reply(turn)
+        self._approve(turn)
+
+    def interrupt(self) -> None:
+        """Stop the agent, or whatever the user was about to say."""
+        turn, self._hearing = self._turn, None
+        if turn is None:
+            return
+        if not turn.approved.is_set():
+            self._abandon(turn)
+        else:
+            self._playout.interrupt(turn.id)  # reports the last words that were heard
+            if not turn.over.is_set():
+                self._complete(turn, interrupted=True)
+            self._playout.set_phase(Phase.INTERRUPTED)
+
+    # -- what the agent says unasked
+
+    def greet(self, text: str) -> None:
+        """Say ``text`` unless someone already speaks."""
+        if self._turn is None and not self._closed and text:
+            turn = self._open_turn()
+            turn.user_done = True
+            self._begin_speech(turn, clauses(once(text)))
+            turn.approved.set()
+
+    async def say_last(self, speech: Sequence[SpeechChunk]) -> None:
+        """Say prepared speech over everything else, listen no more, return when it was heard."""
+        self.interrupt()
+        self._closed = True
+        turn = self._open_turn()
+        turn.written = [chunk.text for chunk in speech]
+        turn.approved.set()
+        turn.reply = self._tasks.create_task(self._play(turn, _placed(turn.id, speech)))
+        await turn.over.wait()
+
+    # -- what was heard of it
+
+    def on_playout(self, event: PlayoutEvent) -> None:
+        turn = self._turn
+        if turn is None or turn.id != event.turn_id:
+            return
+        match event:
+            case mouth.SpeechStarted():
+                turn.audible = True
+                turn.mark("voice_to_voice_ms", event.at_us)
+                self._listener.guard(agent_speaks=True)
+                self._announcer.publish(AgentStartedSpeaking(turn.id))
+            case mouth.WordHeard():
+                turn.heard.append(event.text)
+                self._announcer.publish(AgentSaid(turn.id, event.text))
+            case mouth.SpeechFinished():
+                self._playout.set_phase(Phase.IDLE)
+                self._complete(turn, interrupted=False)
+
+    # -- an utterance, from its first sound to its answer
+
+    def _begin_utterance(self, event: ear.UtteranceStarted) -> None:
+        turn = self._turn
+        if turn and turn.transcriber and turn.user_done and not turn.approved.is_set():
+            # The user goes on before an answer was found: it is all one utterance.
+            turn.user_done = False
+            self._withdraw(turn)
+        else:
+            self.interrupt()
+            turn = self._open_turn()
+            turn.transcriber = self._new_transcriber()
+            self._tasks.create_task(self._transcribe(turn, turn.transcriber))
+            self._announcer.publish(UserStartedSpeaking(turn.id))
+        self._hearing = turn
+        assert turn.transcriber is not None
+        for chunk in event.audio:
+            turn.transcriber.hear(chunk)
+        self._playout.set_phase(Phase.LISTENING)
+
+    def _pause(self, turn: Turn, transcriber: Transcriber, event: ear.UtterancePaused) -> None:
+        turn.since_us = event.last_voiced_us
+        turn.timings = TurnTimings()
+        turn.mark("pause_detected_ms", event.at_us)
+        transcriber.pause()
+
+    def _withdraw(self, turn: Turn) -> None:
+        """The user goes on: the answer that was being prepared is dropped unseen."""
+        turn.drop_reply()
+        turn.user_text = ""
+
+    def _end_utterance(self, turn: Turn, event: ear.UtteranceEnded) -> None:
+        turn.user_done = True
+        turn.mark("turn_decided_ms", event.at_us)
+        self._hearing = None
+        self._announcer.publish(UserStoppedSpeaking(turn.id))
+        self._playout.set_phase(Phase.THINKING)
+        if turn.transcriber and turn.transcriber.current:
+            self._answer(turn)
+
+    async def _transcribe(self, turn: Turn, transcriber: Transcriber) -> None:
+        try:
+            await transcriber.run(lambda transcript: self._on_transcript(turn, transcript))
+        except ProviderError as error:
+            if turn is self._turn:
+                self._fail(error)
+
+    def _on_transcript(self, turn: Turn, transcript: Transcript) -> None:
+        if turn is not self._turn or self._closed:
+            return
+        text = transcript.text.strip()
+        settled = transcript.final and turn.transcriber is not None and turn.transcriber.current
+        if settled:
+            turn.mark("transcript_ms", now_us())
+            turn.user_text = text
+            turn.drop_reply()
+            if text:
+                self._begin_reply(turn)
+        if settled and turn.user_done:
+            self._answer(turn)
+        elif text:
+            self._announcer.publish(UserTranscript(turn.id, text, final=False))
+
+    def _answer(self, turn: Turn) -> None:
+        """The user is done and the transcript is there."""
+        if turn.user_text:
+            self._approve(turn)
+        else:
+            self._abandon(turn)
+            self._playout.set_phase(Phase.IDLE)
+
+    def _approve(self, turn: Turn) -> None:
+        if turn.transcriber:
+            turn.transcriber.close()
+        self._announcer.publish(UserTranscript(turn.id, turn.user_text, final=True))
+        self._playout.set_phase(Phase.THINKING)
+        turn.approved.set()
+
+    # -- a reply
+
+    def _begin_reply(self, turn: Turn) -> None:
+        text = each(
+            self._dialogue.reply(turn.user_text),
+            lambda: turn.mark("llm_first_token_ms", now_us()),
+        )
+        self._begin_speech(turn, clauses(text))
+
+    def _begin_speech(self, turn: Turn, said: AsyncIterator[str]) -> None:
+        said = each(said, lambda: turn.mark("first_clause_ms", now_us()))
+        speech = each(
+            self._speaker.speak(turn.id, noted(said, turn.written)),
+            lambda: turn.mark("tts_first_audio_ms", now_us()),
+        )
+        turn.reply = self._tasks.create_task(self._play(turn, speech))
+
+    async def _play(self, turn: Turn, speech: AsyncIterator[TurnSpeech]) -> None:
+        """Play a reply once it is approved; until then at most its first piece is made."""
+        try:
+            async with closing(speech):
+                async for piece in speech:
+                    await turn.approved.wait()
+                    await self._playout.play(piece)
+            await turn.approved.wait()
+            self._playout.finish(turn.id)
+        except ProviderError as error:
+            await turn.approved.wait()
+            self._fail(error)
+
+    # -- turns
+
+    def _open_turn(self) -> Turn:
+        self._last_id += 1
+        video = self._playout.video
+        self._turn = Turn(self._last_id, video.frames_sent, video.frames_dropped)
+        return self._turn
+
+    def _abandon(self, turn: Turn) -> None:
+        """A turn without a reply: noise, or speech that something else cut short."""
+        turn.drop_reply()
+        if turn.transcriber:
+            turn.transcriber.close()
+        self._close_turn(turn)
+
+    def _complete(self, turn: Turn, *, interrupted: bool) -> None:
+        said = " ".join(turn.heard if interrupted else turn.written)
+        turn.drop_reply()
+        self._listener.guard(agent_speaks=False)
+        self._dialogue.remember(turn.user_text, said)
+        if turn.audible:
+            self._announcer.publish(AgentStoppedSpeaking(turn.id, interrupted))
+        video = self._playout.video
+        self._announcer.publish(
+            TurnCompleted(
+                turn.id,
+                turn.user_text,
+                said,
+                interrupted,
+                turn.timings,
+                video.frames_sent - turn.frames_sent,
+                video.frames_dropped - turn.frames_dropped,
+            )
+        )
+        self._close_turn(turn)
+
+    def _close_turn(self, turn: Turn) -> None:
+        turn.over.set()
+        if turn is self._turn:
+            self._turn = None
+
+
+async def _placed(turn_id: int, chunks: Sequence[SpeechChunk]) -> AsyncIterator[TurnSpeech]:
+    """Prepared speech, put on a turn's timeline."""
+    position_s = 0.0
+    for chunk in chunks:
+        speech = TurnSpeech(turn_id, position_s, replace(chunk))
+        position_s = speech.end_s
+        yield speech
