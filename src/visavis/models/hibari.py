@@ -80,6 +80,7 @@ class Hibari:
         edges = np.concatenate([[0.0], np.cumsum(durations.ravel())]) * _UNIT_S
         onset, end = _sounding(wave)
         start = max(0.0, onset - _LEAD_S)
+        edges[1] = min(edges[1], onset)  # a first consonant is often heard before its time
         phones, words = _times(sounds, edges[1:-1] - start, end - start)
         return SpeechChunk(
             pcm=_cut(wave, start, end, _PAUSE_S.get(text.rstrip("\"”’')")[-1:], _NO_PAUSE_S)),
@@ -171,10 +172,10 @@ def _shared(words: list[str], start: float, end: float) -> list[WordTime]:
 
 
 def _sounding(wave: Wave) -> tuple[float, float]:
-    """Where sound begins and ends, in seconds: 5 ms frames within 45 dB of the loudest."""
+    """Where sound begins and ends, in seconds: 5 ms frames within 40 dB of the loudest."""
     frames = wave[: len(wave) // _FADE * _FADE].reshape(-1, _FADE)
     power = np.mean(frames**2, axis=1)
-    loud = np.flatnonzero(power > power.max() * 10**-4.5)
+    loud = np.flatnonzero(power > power.max() * 1e-4)
     return float(loud[0] * _FADE / RATE), float((loud[-1] + 1) * _FADE / RATE)
 
 

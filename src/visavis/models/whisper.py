@@ -7,6 +7,7 @@ stops early; implausible transcripts are therefore collapsed, or decoded again w
 
 import importlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -71,8 +72,13 @@ class Whisper:
         return "" if _is_phantom(decoded, text) else text
 
     def warm_up(self) -> None:
-        """The first decode allocates; let it not be a user's."""
-        self._decode(np.zeros(RATE, np.float32), _MIN_CONTEXT_S, None)
+        """Each decoder's first run allocates; let it not be a user's."""
+
+        def decode(_: int) -> None:
+            self._decode(np.zeros(RATE, np.float32), _MIN_CONTEXT_S, None)
+
+        with ThreadPoolExecutor(self.parallel) as threads:
+            list(threads.map(decode, range(self.parallel)))
 
     def _decode(self, samples: Samples, context_s: float, language: str | None) -> _Decoded:
         frames = int(context_s * 100) // 2 * 2
