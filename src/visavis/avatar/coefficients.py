@@ -1,6 +1,7 @@
 """The one vocabulary of the face: Apple's 52 ARKit blend shapes, in the order used everywhere."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,3 +82,21 @@ def vector(weights: Mapping[str, float]) -> Coefficients:
     for name, weight in expand(weights).items():
         out[INDEX[name]] = weight
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """What a face does at one instant: all that a renderer needs to know.
+
+    ``close`` (0 to 1) presses the lips together whatever the coefficients say. Angles are radians:
+    ``yaw`` turns to the viewer's right, ``pitch`` nods down, ``roll`` tilts clockwise. ``gaze`` is
+    a share of the eye's reach: x to the viewer's right, y down. ``breath`` is -1 (out) to 1 (in).
+    """
+
+    coefficients: Coefficients
+    close: float = 0.0
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+    breath: float = 0.0

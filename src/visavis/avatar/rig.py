@@ -98,7 +98,7 @@ class Manifest(_Part):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Key:
     """The face rendered in another pose, from the same camera, with its own landmarks."""
 
@@ -108,7 +108,7 @@ class Key:
     landmarks: Points = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rig:
     """One face. Pictures are RGBA, straight alpha, ``size`` squared; points are texture pixels.
 
