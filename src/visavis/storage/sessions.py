@@ -48,14 +48,6 @@ async def events(session: AsyncSession, session_id: str) -> list[EventRecord]:
     ]
 
 
-async def unjoined_since(session: AsyncSession, now_ms: int) -> Sequence[str]:
-    """Ids of reservations that nobody joined in time."""
-    statement = select(SessionRow.id).where(
-        SessionRow.ended_at.is_(None), SessionRow.joined_at.is_(None), SessionRow.join_by <= now_ms
-    )
-    return (await session.scalars(statement)).all()
-
-
 async def open_ids(session: AsyncSession) -> Sequence[str]:
     """Ids of sessions that have not ended."""
     return (await session.scalars(select(SessionRow.id).where(SessionRow.ended_at.is_(None)))).all()

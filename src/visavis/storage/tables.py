@@ -29,7 +29,7 @@ class SessionRow(Base):
     end_reason: Mapped[str | None] = mapped_column(String(32))
     figures: Mapped[Json | None]
 
-    __table_args__ = (Index("ix_sessions_open", "ended_at", "joined_at", "join_by"),)
+    __table_args__ = (Index("ix_sessions_open", "ended_at"),)
 
 
 class StateRow(Base):

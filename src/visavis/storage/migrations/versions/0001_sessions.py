@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("end_reason", sa.String(32)),
         sa.Column("figures", sa.JSON()),
     )
-    op.create_index("ix_sessions_open", "sessions", ["ended_at", "joined_at", "join_by"])
+    op.create_index("ix_sessions_open", "sessions", ["ended_at"])
     op.create_table(
         "session_states",
         _session_id(),

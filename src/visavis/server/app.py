@@ -1,0 +1,46 @@
+"""The FastAPI application, made from the services it offers."""
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+
+import visavis
+from visavis.server import errors, meet, rooms, sessions
+from visavis.server.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from visavis.server.services import Provided, Services
+
+
+def create_app(services: Services) -> FastAPI:
+    """Routes, errors and middleware around ``services``; starts nothing."""
+    app = FastAPI(title="visavis", version=visavis.__version__, redirect_slashes=False)
+    app.state.services = services
+    errors.install(app)
+    # Any site may hold sessions for now (agents get origin lists later); no cookies exist.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+        max_age=600,
+    )
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(RequestIdMiddleware)
+    app.include_router(sessions.router)
+    app.include_router(rooms.router)
+    app.include_router(meet.router)
+    app.add_api_route("/healthz", _healthz, include_in_schema=False)
+    app.add_api_route("/readyz", _readyz, include_in_schema=False)
+    app.mount("/assets", meet.HashedFiles(directory=meet.WEB / "assets", check_dir=False))
+    return app
+
+
+async def _healthz() -> dict[str, str]:
+    """The process lives and its loop turns."""
+    return {"status": "ok"}
+
+
+async def _readyz(services: Provided) -> JSONResponse:
+    """Whether sessions can start now, part by part."""
+    parts = {name: part.ready for name, part in services.parts.items()}
+    return JSONResponse({"ready": services.ready, "parts": parts}, 200 if services.ready else 503)

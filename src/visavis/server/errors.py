@@ -1,0 +1,119 @@
+"""Every error as ``application/problem+json`` (RFC 9457) with a stable ``code``."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from visavis.sessions.lifecycle import Refusal
+from visavis.sessions.tokens import TokenError
+
+TITLES = {
+    "agent_not_found": (404, "No such agent"),
+    "answer_timeout": (504, "The offer was not answered in time"),
+    "bad_candidate": (400, "The ICE candidate cannot be used"),
+    "bad_offer": (400, "The WebRTC offer cannot be used"),
+    "body_too_large": (413, "The request body is too large"),
+    "capacity_exhausted": (503, "The house is full"),
+    "character_not_found": (404, "No such character"),
+    "internal": (500, "Something went wrong here"),
+    "invalid_request": (400, "The request is malformed"),
+    "method_not_allowed": (405, "Method not allowed"),
+    "no_worker": (503, "No worker is ready"),
+    "not_found": (404, "Nothing here"),
+    "read_refused": (403, "Not yours to read"),
+    "room_closed": (410, "The room is closed"),
+    "session_ended": (410, "The session has ended"),
+    "session_not_found": (404, "No such session"),
+    "starting": (503, "The server is still loading"),
+    "token_expired": (401, "The room token has expired"),
+    "token_in_use": (403, "The room token is in use"),
+    "token_invalid": (401, "The room token is not valid"),
+    "token_missing": (401, "A room token is needed"),
+    "token_other_session": (403, "The room token belongs to another session"),
+    "web_not_built": (503, "The web pages are not built"),
+    "worker_lost": (503, "The worker was lost"),
+    "worker_timeout": (504, "The worker did not answer"),
+}
+"""Every code there is, with its HTTP status and title."""
+
+log = structlog.stdlib.get_logger("visavis.server")
+
+
+class Problem(Exception):
+    """Raised anywhere in a request; becomes its problem document."""
+
+    def __init__(self, code: str, detail: str = "", *, retry_s: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.retry_s = retry_s
+        self.members: dict[str, object] = {}
+
+
+def install(app: FastAPI) -> None:
+    """Turn every exception of ``app`` into a problem document."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> JSONResponse:
+        return respond(request, error)
+
+    @app.exception_handler(Refusal)
+    async def _refusal(request: Request, error: Refusal) -> JSONResponse:
+        return respond(request, Problem(error.code, error.message, retry_s=error.retry_s))
+
+    @app.exception_handler(TokenError)
+    async def _token(request: Request, error: TokenError) -> JSONResponse:
+        return respond(request, Problem(error.code))
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        return respond(request, from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        return respond(request, Problem(codes.get(error.status_code, "invalid_request")))
+
+    @app.exception_handler(Exception)
+    async def _crash(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_crashed", path=request.url.path, exc_info=error)
+        return respond(request, Problem("internal"))
+
+    _ = (_problem, _refusal, _token, _validation, _http, _crash)
+
+
+def from_validation(error: RequestValidationError, code: str = "invalid_request") -> Problem:
+    """Name the first field that is wrong, and what it may be where that is known."""
+    first: dict[str, Any] = error.errors()[0]
+    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    problem = Problem(code, first["msg"])
+    if where:
+        problem.members["field"] = ".".join(where)
+    if "expected" in first.get("ctx", {}):
+        problem.members["allowed"] = first["ctx"]["expected"]
+    return problem
+
+
+def respond(request: Request, problem: Problem) -> JSONResponse:
+    """The problem as a response; an unknown code is a bug of ours and says so."""
+    code = problem.code if problem.code in TITLES else "internal"
+    if code != problem.code:
+        log.error("unknown_problem_code", code=problem.code)
+    status, title = TITLES[code]
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": problem.detail or title + ".",
+        "code": code,
+        "request_id": request.state.request_id,
+        **problem.members,
+    }
+    headers = {"Retry-After": str(problem.retry_s)} if problem.retry_s is not None else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status, headers, media_type="application/problem+json")

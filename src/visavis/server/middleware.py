@@ -1,0 +1,88 @@
+"""What wraps every request: an id, a log line, a size limit."""
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from visavis.server.errors import Problem, respond
+
+MAX_BODY = 256 * 1024
+"""Bytes; an SDP offer has about 10 000."""
+
+log = structlog.stdlib.get_logger("visavis.server")
+
+
+class RequestIdMiddleware:
+    """Gives every request an id (the caller's ``X-Request-ID`` if it is a plain word) and logs it.
+
+    Paths are logged, never queries or headers: those may hold tokens.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if re.fullmatch(r"[\w.-]{1,64}", given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began, status = time.perf_counter(), 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            took_ms = round((time.perf_counter() - began) * 1000, 1)
+            level = log.warning if status >= 500 else log.info
+            level("request", method=scope["method"], path=scope["path"], status=status, ms=took_ms)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+
+class BodyLimitMiddleware:
+    """Reads at most ``MAX_BODY`` bytes of a request; more is a 413, declared or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        body = await _read(receive, Headers(scope=scope).get("content-length", "0"))
+        if body is None:
+            response = respond(Request(scope), Problem("body_too_large"))
+            await response(scope, receive, send)
+            return
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return messages.pop() if messages else await receive()
+
+        await self._app(scope, replay, send)
+
+
+async def _read(receive: Receive, declared: str) -> bytes | None:
+    if not declared.isdigit() or int(declared) > MAX_BODY:
+        return None
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)

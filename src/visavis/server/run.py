@@ -1,0 +1,151 @@
+"""The process tree: server, model host and workers, started in order and ended together."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+
+import uvicorn
+
+from visavis.events import EndReason
+from visavis.server.app import create_app
+from visavis.server.services import Services
+from visavis.sessions.journal import Journal
+from visavis.sessions.lifecycle import Sessions
+from visavis.sessions.local import LocalPlacement
+from visavis.sessions.model_host import HostHealth, ModelHost
+from visavis.sessions.tokens import RoomTokens, load_secret
+from visavis.settings import Settings
+from visavis.storage.database import Database, sqlite_url
+
+END_ALL_S = 8.0
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why, in words for the terminal."""
+
+
+class Watcher(Protocol):
+    """Is told how the start goes."""
+
+    def loading(self, health: HostHealth) -> None: ...
+
+    def ready(self) -> None: ...
+
+
+class _Uvicorn(uvicorn.Server):
+    """Signals are ours: sessions have to end before the sockets close."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def serve(settings: Settings, watcher: Watcher) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ``StartError``, ``ModelHostError``, …
+
+    The port answers at once (``/healthz``); sessions start when ``/readyz`` says so.
+    """
+    stop = _stop_on_signal()
+    listener = _listen(settings.host, settings.port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        host = await stack.enter_async_context(ModelHost(settings))
+        placement = await stack.enter_async_context(
+            LocalPlacement(settings.workers, settings.sessions_per_worker)
+        )
+        services = await stack.enter_async_context(_services(settings, placement, host))
+        await stack.enter_async_context(_serving(services, listener))
+        failure = await _start(host, placement, watcher, stop)
+        if failure is None:
+            await stop.wait()
+    if failure is not None:
+        raise failure
+
+
+async def _start(
+    host: ModelHost, placement: LocalPlacement, watcher: Watcher, stop: asyncio.Event
+) -> BaseException | None:
+    """Wait until all is ready, something failed for good, or it is time to stop."""
+    up = asyncio.gather(placement.wait_ready(), host.wait_ready(watcher.loading))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({up, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    failure = up.exception() if up.done() else None
+    if failure is None and up.done():
+        watcher.ready()
+    up.cancel()
+    stopped.cancel()
+    await asyncio.gather(up, stopped, return_exceptions=True)
+    return failure
+
+
+@asynccontextmanager
+async def _services(
+    settings: Settings, placement: LocalPlacement, host: ModelHost
+) -> AsyncGenerator[Services]:
+    """Database, journal and sessions; on exit all sessions end and everything is written."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url or sqlite_url(settings.data_dir / "visavis.db"))
+    try:
+        await database.migrate()
+        async with Journal(database).running() as journal:
+            sessions = Sessions(settings, database, journal, placement, host)
+            async with sessions.running():
+                yield Services(
+                    settings=settings,
+                    sessions=sessions,
+                    database=database,
+                    tokens=RoomTokens(load_secret(settings.data_dir / "secret")),
+                    parts={"workers": placement, "models": host},
+                )
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(END_ALL_S):
+                        await sessions.end_all(EndReason.SERVER_STOPPED)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _serving(services: Services, listener: socket.socket) -> AsyncGenerator[None]:
+    """Answer HTTP on ``listener``; open requests get a moment at the end."""
+    config = uvicorn.Config(
+        create_app(services),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Uvicorn(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise StartError(f"Cannot listen on {host}:{port}: {reason.lower()}.") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

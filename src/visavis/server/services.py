@@ -1,0 +1,44 @@
+"""What the routes work with, handed to the app once at start."""
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from visavis.sessions.lifecycle import Sessions
+from visavis.sessions.tokens import RoomTokens
+from visavis.settings import Settings
+from visavis.storage.database import Database
+
+
+class Readiness(Protocol):
+    """Anything that can say whether it is ready to serve."""
+
+    @property
+    def ready(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    sessions: Sessions
+    database: Database
+    tokens: RoomTokens
+    parts: dict[str, Readiness]
+    """What must be ready before sessions are taken, by name."""
+
+    @property
+    def ready(self) -> bool:
+        return all(part.ready for part in self.parts.values())
+
+
+def _services(request: Request) -> Services:
+    return request.app.state.services
+
+
+Provided = Annotated[Services, Depends(_services)]
+
+
+def public_url(request: Request, settings: Settings) -> str:
+    """How the caller reaches us, without a slash at the end."""
+    return (settings.public_url or str(request.base_url)).rstrip("/")

@@ -1,0 +1,351 @@
+"""The life of a session, from request to end, as the server sees it.
+
+Reserve is not start: ``reserve`` claims a slot and costs no worker; the first ``offer`` with the
+room token opens the room. Every session ends exactly once, and its end frees its slot.
+"""
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from visavis.agents.schema import Agent
+from visavis.conversation.spec import SessionSpec
+from visavis.events import (
+    EndReason,
+    EventRecord,
+    SessionEnded,
+    SessionEvent,
+    SessionState,
+    StateEntered,
+)
+from visavis.records.figures import figures
+from visavis.sessions.control import Candidate, Finished
+from visavis.sessions.endpoints import Endpoints
+from visavis.sessions.journal import Journal
+from visavis.sessions.placement import Placement, PlacementError
+from visavis.settings import Settings
+from visavis.storage import sessions as store
+from visavis.storage import slots
+from visavis.storage.database import Database
+from visavis.storage.tables import SessionRow
+
+SWEEP_S = 1.0
+RETRY_S = 1.0
+OVERTIME_MS = 60_000
+"""A joined session's slot lease outlives its longest conversation by this much."""
+
+log = structlog.stdlib.get_logger("visavis.sessions")
+
+
+class Refusal(Exception):
+    """A session request that cannot be met. ``code`` is stable; ``retry_s`` if waiting may help."""
+
+    def __init__(self, code: str, message: str, *, retry_s: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_s = retry_s
+
+
+class Models(Protocol):
+    """Says who hears, thinks and speaks for an agent."""
+
+    def endpoints(self, agent: Agent) -> Endpoints: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    session_id: str
+    join_by_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    sdp: str
+    pc_id: str
+
+
+@dataclass(slots=True)
+class Live:
+    """What the server keeps in memory of a session that has not ended."""
+
+    session_id: str
+    agent: Agent
+    join_by_ms: int
+    next_seq: int = 0
+    states: set[SessionState] = field(default_factory=set[SessionState])
+    pc_id: str | None = None
+    placed: bool = False
+    asked_to_end: EndReason | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Sessions:
+    """All sessions of this server. Use ``async with sessions.running():`` around their life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        journal: Journal,
+        placement: Placement,
+        models: Models,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._journal = journal
+        self._placement = placement
+        self._models = models
+        self._live: dict[str, Live] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["Sessions"]:
+        """Settle what an earlier server left, then follow the workers until exit."""
+        await self._settle_leftovers()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._follow_workers(group)),
+                group.create_task(self._sweep()),
+            ]
+            yield self
+            for task in tasks:
+                task.cancel()
+
+    # -- what callers ask ----------------------------------------------------------------------
+
+    async def reserve(self, agent: Agent) -> Reservation:
+        """Claim a slot for a new session. Raises ``Refusal`` (``capacity_exhausted``)."""
+        requested_ms = now_ms()
+        join_by_ms = requested_ms + self._settings.join_seconds * 1000
+        live = Live(str(uuid.uuid4()), agent, join_by_ms)
+        async with self._database.write() as session:
+            session.add(_new_row(live, requested_ms))
+            await session.flush()
+            if await slots.claim(session, live.session_id, join_by_ms) is None:
+                await session.rollback()
+                raise Refusal(
+                    "capacity_exhausted", "All seats are taken.", retry_s=await self._retry_s()
+                )
+        self._live[live.session_id] = live
+        await self._enter(live, SessionState.REQUEST, requested_ms)
+        await self._enter(live, SessionState.PROVISIONING)
+        return Reservation(live.session_id, join_by_ms)
+
+    async def offer(self, session_id: str, sdp: str, pc_id: str | None) -> Answer:
+        """Answer an offer: the first opens the room, later ones need the peer's ``pc_id``."""
+        live = self._find(session_id)
+        async with live.lock:
+            if live.asked_to_end is not None or live.over.is_set():
+                raise Refusal("session_ended", "This session has ended.")
+            try:
+                if live.pc_id is None:
+                    return await self._join(live, sdp)
+                self._check_peer(live, pc_id)
+                return Answer(await self._placement.renegotiate(session_id, sdp), live.pc_id)
+            except PlacementError as error:
+                if error.code == "worker_timeout":  # the room may yet open: it must not be used
+                    live.asked_to_end = EndReason.ERROR
+                raise _refusal(error) from error
+
+    async def add_candidates(
+        self, session_id: str, pc_id: str, candidates: Sequence[Candidate]
+    ) -> None:
+        """Hand the user's trickled candidates to the room."""
+        live = self._find(session_id)
+        self._check_peer(live, pc_id)
+        try:
+            await self._placement.add_candidates(session_id, candidates)
+        except PlacementError as error:
+            raise _refusal(error) from error
+
+    async def end(self, session_id: str, reason: EndReason) -> None:
+        """End a session and wait until it is over; no harm if it already is."""
+        live = self._live.get(session_id)
+        if live is None:
+            return
+        if live.asked_to_end is None:
+            live.asked_to_end = reason
+            async with live.lock:  # an offer being answered comes to its end first
+                await self._let_go(live, reason)
+        await live.over.wait()
+
+    async def end_all(self, reason: EndReason) -> None:
+        async with asyncio.TaskGroup() as group:
+            for session_id in list(self._live):
+                group.create_task(self.end(session_id, reason))
+
+    def joined(self, session_id: str) -> bool:
+        """Whether a user has joined; the token's deadline then no longer counts."""
+        live = self._live.get(session_id)
+        return live is not None and live.pc_id is not None
+
+    async def flush(self) -> None:
+        """Bring everything that has happened so far to the database."""
+        await self._journal.flush()
+
+    # -- the steps of a life -------------------------------------------------------------------
+
+    async def _join(self, live: Live, sdp: str) -> Answer:
+        first_join = SessionState.ROOM_CREATION not in live.states
+        if first_join:
+            await self._enter(live, SessionState.ROOM_CREATION)
+        answer = await self._placement.open(self._spec(live), sdp, live.next_seq)
+        live.placed = True
+        live.pc_id = f"pc-{secrets.token_urlsafe(18)}"
+        joined_ms = now_ms()
+        lease_ms = joined_ms + live.agent.configuration.max_duration_seconds * 1000 + OVERTIME_MS
+        async with self._database.write() as session:
+            await store.mark_joined(session, live.session_id, joined_ms)
+            await slots.extend(session, live.session_id, lease_ms)
+        return Answer(answer, live.pc_id)
+
+    async def _let_go(self, live: Live, reason: EndReason) -> None:
+        if not live.placed:
+            await self._finish(live, reason)
+            return
+        try:
+            await self._placement.end(live.session_id, reason)
+        except PlacementError:  # over already; its ``Finished`` is on its way
+            log.info("end_crossed", session_id=live.session_id)
+
+    async def _finish(self, live: Live, reason: EndReason) -> None:
+        """The last two states: sum up, record the end, free the slot. Outlasts the database."""
+        if SessionState.ANALYTICS in live.states:
+            return
+        await self._enter(live, SessionState.ANALYTICS)
+        await self._journal.flush()
+        while not live.over.is_set():
+            try:
+                await self._close_book(live, reason)
+            except SQLAlchemyError as error:
+                log.error("database_unavailable", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+
+    async def _close_book(self, live: Live, reason: EndReason) -> None:
+        async with self._database.read() as session:
+            summary = figures(await store.events(session, live.session_id))
+        if SessionState.ENDED not in live.states:
+            await self._record(live, SessionEnded(reason))
+            await self._enter(live, SessionState.ENDED)
+            await self._journal.flush()
+        async with self._database.write() as session:
+            await store.mark_ended(
+                session, live.session_id, now_ms(), reason, summary.model_dump(mode="json")
+            )
+            await slots.release(session, live.session_id)
+        del self._live[live.session_id]
+        live.over.set()
+        log.info("session_ended", session_id=live.session_id, reason=reason.value)
+
+    async def _follow_workers(self, group: asyncio.TaskGroup) -> None:
+        async for report in self._placement.reports():
+            live = self._live.get(report.session_id)
+            if live is None:
+                continue
+            if isinstance(report, Finished):
+                group.create_task(self._finish(live, live.asked_to_end or report.reason))
+            else:
+                await self._take(live, report)
+
+    async def _take(self, live: Live, record: EventRecord) -> None:
+        """An event from the worker; a state is entered once, whatever the worker says."""
+        live.next_seq = max(live.next_seq, record.seq + 1)
+        if isinstance(record.event, StateEntered):
+            if record.event.state in live.states:
+                return
+            live.states.add(record.event.state)
+        await self._journal.add(record)
+
+    async def _sweep(self) -> None:
+        """End reservations that nobody joined in time."""
+        while True:
+            now = now_ms()
+            for live in list(self._live.values()):
+                if live.join_by_ms <= now and live.pc_id is None and not live.lock.locked():
+                    await self.end(live.session_id, EndReason.NEVER_JOINED)
+            await asyncio.sleep(SWEEP_S)
+
+    async def _settle_leftovers(self) -> None:
+        """A server that was killed left sessions open: they ended with it."""
+        async with self._database.write() as session:
+            for session_id in await store.open_ids(session):
+                await store.mark_ended(session, session_id, now_ms(), EndReason.SERVER_STOPPED, {})
+            await slots.lay_out(
+                session, self._settings.workers * self._settings.sessions_per_worker
+            )
+
+    # -- small matters -------------------------------------------------------------------------
+
+    def _find(self, session_id: str) -> Live:
+        live = self._live.get(session_id)
+        if live is None:
+            raise Refusal("session_ended", "This session has ended.")
+        return live
+
+    def _check_peer(self, live: Live, pc_id: str | None) -> None:
+        expected = live.pc_id
+        if expected is None or pc_id is None or not secrets.compare_digest(expected, pc_id):
+            raise Refusal("token_in_use", "Someone has already joined with this token.")
+
+    async def _enter(self, live: Live, state: SessionState, at_ms: int | None = None) -> None:
+        live.states.add(state)
+        await self._record(live, StateEntered(state), at_ms)
+
+    async def _record(self, live: Live, event: SessionEvent, at_ms: int | None = None) -> None:
+        record = EventRecord(
+            session_id=live.session_id,
+            seq=live.next_seq,
+            at_ms=now_ms() if at_ms is None else at_ms,
+            event=event,
+        )
+        live.next_seq += 1
+        await self._journal.add(record)
+
+    def _spec(self, live: Live) -> SessionSpec:
+        endpoints = self._models.endpoints(live.agent)
+        return SessionSpec(
+            session_id=live.session_id,
+            agent_id=live.agent.id,
+            agent_name=live.agent.name,
+            agent=live.agent.configuration,
+            ice_servers=self._settings.ice_servers,
+            room_engine=self._settings.room_engine,
+            stt=endpoints.stt,
+            llm=endpoints.llm,
+            tts=endpoints.tts,
+        )
+
+    async def _retry_s(self) -> int:
+        async with self._database.read() as session:
+            expiry_ms = await slots.earliest_expiry(session)
+        wait_s = 5 if expiry_ms is None else (expiry_ms - now_ms()) // 1000 + 1
+        return min(max(wait_s, 1), 30)
+
+
+def _new_row(live: Live, created_ms: int) -> SessionRow:
+    return SessionRow(
+        id=live.session_id,
+        agent_id=live.agent.id,
+        agent_name=live.agent.name,
+        configuration=live.agent.configuration.model_dump(mode="json"),
+        state=SessionState.REQUEST.value,
+        created_at=created_ms,
+        join_by=live.join_by_ms,
+    )
+
+
+def _refusal(error: PlacementError) -> Refusal:
+    return Refusal(error.code, error.message, retry_s=2 if error.code == "no_worker" else None)

@@ -1,0 +1,158 @@
+"""Placement on this machine: N worker processes, watched and replaced when they die."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+
+import structlog
+
+from visavis.conversation.spec import SessionSpec
+from visavis.events import EndReason
+from visavis.sessions.control import AddCandidates, Candidate, OpenRoom, Renegotiate
+from visavis.sessions.placement import PlacementError, Report
+from visavis.sessions.worker_process import STOP_S, WorkerProcess
+
+WORKER_MODULE = "visavis.sessions.worker"
+FIRST_BACKOFF_S = 0.2
+LAST_BACKOFF_S = 30.0
+STEADY_S = 60.0
+"""A worker that lived this long was healthy; its successor starts without back-off."""
+MAX_UNREAD = 4096
+
+log = structlog.stdlib.get_logger("visavis.placement")
+
+
+class LocalPlacement:
+    """``async with LocalPlacement(…)``: workers start at once and are reaped at exit."""
+
+    def __init__(
+        self,
+        workers: int,
+        sessions_per_worker: int,
+        *,
+        module: str = WORKER_MODULE,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._count = workers
+        self._sessions_per_worker = sessions_per_worker
+        self._module = module
+        self._environment = dict(environment or {})
+        self._workers: dict[str, WorkerProcess] = {}
+        self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_UNREAD)
+        self._stopping = False
+        self._failure = ""
+        self._all_ready = asyncio.Event()
+        self._stillborn = asyncio.Event()
+        self._supervisors: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "LocalPlacement":
+        self._supervisors = [
+            asyncio.create_task(self._supervise(f"worker-{n}"), name=f"worker-{n}")
+            for n in range(self._count)
+        ]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def ready(self) -> bool:
+        return any(worker.ready for worker in self._workers.values())
+
+    @property
+    def pids(self) -> list[int]:
+        """The live workers' process ids."""
+        return [worker.pid for worker in self._workers.values()]
+
+    async def wait_ready(self) -> None:
+        """Return when all workers are up. Raises ``PlacementError`` if one dies while loading."""
+        waits = [asyncio.create_task(e.wait()) for e in (self._all_ready, self._stillborn)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not self._all_ready.is_set():
+            raise PlacementError("worker_failed", self._failure)
+
+    async def open(self, spec: SessionSpec, sdp: str, first_seq: int) -> str:
+        worker = self._least_loaded()
+        return await worker.open(OpenRoom(spec=spec, sdp=sdp, first_seq=first_seq))
+
+    async def renegotiate(self, session_id: str, sdp: str) -> str:
+        worker = self._holder(session_id)
+        return await worker.request(Renegotiate(session_id=session_id, sdp=sdp))
+
+    async def add_candidates(self, session_id: str, candidates: Sequence[Candidate]) -> None:
+        worker = self._holder(session_id)
+        await worker.request(AddCandidates(session_id=session_id, candidates=list(candidates)))
+
+    async def end(self, session_id: str, reason: EndReason) -> None:
+        self._holder(session_id).end(session_id, reason)
+
+    async def reports(self) -> AsyncIterator[Report]:
+        while True:
+            yield await self._reports.get()
+
+    async def stop(self) -> None:
+        """End all sessions, let the workers leave, and kill those that do not; idempotent."""
+        self._stopping = True
+        for worker in self._workers.values():
+            worker.stop()
+        running = [task for task in self._supervisors if not task.done()]
+        if running:
+            await asyncio.wait(running, timeout=STOP_S)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _least_loaded(self) -> WorkerProcess:
+        free = [
+            worker
+            for worker in self._workers.values()
+            if worker.ready and len(worker.sessions) < self._sessions_per_worker
+        ]
+        if not free:
+            raise PlacementError("no_worker", "No worker is ready to take the session.")
+        return min(free, key=lambda worker: len(worker.sessions))
+
+    def _holder(self, session_id: str) -> WorkerProcess:
+        for worker in self._workers.values():
+            if session_id in worker.sessions:
+                return worker
+        raise PlacementError("session_ended", "No worker holds this session any more.")
+
+    def _note_ready(self) -> None:
+        ready = [worker for worker in self._workers.values() if worker.ready]
+        log.info("worker_ready", ready=len(ready), of=self._count)
+        if len(ready) == self._count:
+            self._all_ready.set()
+
+    async def _supervise(self, name: str) -> None:
+        """Keep one worker alive, with growing pauses if it keeps dying young."""
+        loop = asyncio.get_running_loop()
+        backoff_s = FIRST_BACKOFF_S
+        while not self._stopping:
+            born = loop.time()
+            worker = await WorkerProcess.start(name, self._module, self._environment)
+            self._workers[name] = worker
+            if self._stopping:
+                worker.stop()
+            try:
+                await worker.run(self._reports.put, self._note_ready)
+            finally:
+                del self._workers[name]
+            if not worker.was_ready:
+                self._failure = worker.failure or "A worker died while it was loading."
+                self._stillborn.set()
+            if loop.time() - born > STEADY_S:
+                backoff_s = FIRST_BACKOFF_S
+            if not self._stopping:
+                log.warning("worker_restarting", worker=name, after_s=backoff_s)
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)

@@ -1,0 +1,61 @@
+"""Room tokens: what lets one browser into one room, and nothing else."""
+
+import os
+import secrets
+from pathlib import Path
+
+import jwt
+
+_ALGORITHM = "HS256"
+_AUDIENCE = "visavis-room"
+
+
+class TokenError(Exception):
+    """``code``: ``token_invalid``, ``token_expired`` or ``token_other_session``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class RoomTokens:
+    """Signed tokens bound to a session id; ``exp`` is the deadline for joining.
+
+    Once joined, the call outlives ``exp``: the peer connection's own secret id takes over.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def issue(self, session_id: str, join_by_ms: int) -> str:
+        claims = {"sub": session_id, "aud": _AUDIENCE, "exp": join_by_ms / 1000}
+        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
+
+    def check(self, token: str, session_id: str, *, joining: bool = False) -> None:
+        """Raise ``TokenError`` unless ``token`` is this session's; ``exp`` counts for joining."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                options={"require": ["exp", "sub", "aud"], "verify_exp": joining},
+            )
+        except jwt.ExpiredSignatureError:
+            raise TokenError("token_expired") from None
+        except jwt.InvalidTokenError:
+            raise TokenError("token_invalid") from None
+        if claims["sub"] != session_id:
+            raise TokenError("token_other_session")
+
+
+def load_secret(path: Path) -> bytes:
+    """The signing secret in ``path``; made on first use, readable by its owner only."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        secret = secrets.token_bytes(32)
+        file.write(secret)
+    return secret
