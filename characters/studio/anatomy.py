@@ -1,0 +1,228 @@
+"""The character's head in numbers: posable vertices, measures of the face, the outer skin surface."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from mathutils import Vector
+from mathutils.bvhtree import BVHTree
+from scipy.interpolate import PchipInterpolator
+
+from . import makehuman as mh
+from .skin import read_mask
+from .spec import CharacterSpec
+
+BUST_FLOOR = 3.6
+"""Nothing below this height (dm) is in the picture."""
+EYES_AT = np.array([0.0, 7.28, 1.25])
+"""Where the midpoint between the eyes is put (y, z), so one camera suits every character."""
+HAIRLINE = [(0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.10), (79, -0.05),
+            (88, 0.20), (104, 0.20), (116, -0.15), (135, -0.50), (180, -0.66)]  # fmt: skip
+"""(azimuth from the front in degrees, height as a share of eye-to-crown)."""
+BROW = [(-1.18, 1.32, 1.05), (-0.55, 1.54, 1.0), (0.15, 1.72, 0.85), (0.75, 1.72, 0.62),
+        (1.25, 1.52, 0.38), (1.6, 1.30, 0.14)]  # fmt: skip
+"""(x, y) from the eye's centre in eye radii, relative width."""
+
+
+def smoothstep(low: float, high: float, x: np.ndarray | float) -> np.ndarray:
+    t = np.clip((np.asarray(x) - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def unit(a: np.ndarray) -> np.ndarray:
+    return a / (np.linalg.norm(a, axis=-1, keepdims=True) + 1e-9)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Places on the face at rest, decimetres; sided ones are the character's left (+x)."""
+
+    eye: np.ndarray
+    eye_radius: float
+    mouth: np.ndarray
+    nose: np.ndarray
+    chin: np.ndarray
+    chin_y: float
+    top_y: float
+    head_centre: np.ndarray
+    forehead: np.ndarray
+    cheek: np.ndarray
+    face_half_width: float
+
+    @property
+    def eye_y(self) -> float:
+        return float(self.eye[1])
+
+    def height(self, y: np.ndarray | float) -> np.ndarray:
+        """0 at the eyes, 1 at the crown."""
+        return (np.asarray(y) - self.eye_y) / (self.top_y - self.eye_y)
+
+    def azimuth(self, points: np.ndarray) -> np.ndarray:
+        """Degrees from the front, either side."""
+        z = points[..., 2] - self.head_centre[2]
+        return np.degrees(np.arctan2(np.abs(points[..., 0]), z))
+
+    def above_hairline(self, points: np.ndarray) -> np.ndarray:
+        return points[..., 1] - self.hairline_y(self.azimuth(points))
+
+    def hairline_y(self, azimuth: np.ndarray | float) -> np.ndarray:
+        curve = PchipInterpolator(*zip(*HAIRLINE, strict=True))
+        return self.eye_y + curve(np.clip(azimuth, 0, 180)) * (self.top_y - self.eye_y)
+
+
+class Head:
+    """The character's bust: vertices at rest, and what the rest of the studio asks about it."""
+
+    def __init__(self, spec: CharacterSpec) -> None:
+        self.spec = spec
+        self.mesh = mh.base_mesh()
+        self.rest = mh.body_shape(spec)
+        self.head_weight = _head_weights(len(self.rest))
+        self._lower_arms()
+        self._stylise()
+        self._centre_eyes()
+        self.faces = [
+            f for f in self.mesh.groups["body"] if self.rest[list(f.v), 1].min() > BUST_FLOOR
+        ]
+        self.triangles = triangulate(self.faces)
+        self.is_ear = self._vertex_mask("ears", 0.4)
+        self.is_lip = self._vertex_mask("lips", 0.5)
+        self.is_lid = self._vertex_mask("eyelids", 0.3)
+        self.is_mouth_inside = self._vertex_mask("inside-mouth", 0.5)
+        self.surface = BVHTree.FromPolygons([tuple(v) for v in self.rest], self.triangles.tolist())
+        self.measures = self._measure()
+
+    def pose(self, units: dict[str, float]) -> np.ndarray:
+        """Vertices with the resting face plus ``units`` (ARKit names; bare names for both sides)."""
+        total = mh.sided(self.spec.rest)
+        for name, weight in mh.sided(units).items():
+            total[name] = total.get(name, 0) + weight
+        for side in ("Left", "Right"):
+            blink = min(1.0, total.get(f"eyeBlink{side}", 0.0))
+            total[f"eyeBlink{side}"] = blink * self.spec.blink_scale
+            total[f"eyeWide{side}"] = total.get(f"eyeWide{side}", 0.0) * (1 - blink)
+        return mh.add_face_units(self.rest.copy(), total)
+
+    def eye_centre(self, side: str) -> np.ndarray:
+        e = self.rest[self.mesh.group_vertices(f"helper-{side}-eye")]
+        return (e.max(0) + e.min(0)) / 2
+
+    def eye_radius(self, side: str) -> float:
+        e = self.rest[self.mesh.group_vertices(f"helper-{side}-eye")]
+        return float((e.max(0) - e.min(0))[:2].mean() / 2)
+
+    def nearest(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Nearest skin point at rest, its normal and its triangle."""
+        location, normal, triangle, _ = self.surface.find_nearest(Vector(point))
+        return np.array(location), np.array(normal), triangle
+
+    def brow_line(self) -> list[tuple[np.ndarray, float]]:
+        """Points on the skin along the character's left brow, with half widths."""
+        m = self.measures
+        x, y, w = zip(*BROW, strict=True)
+        curve = PchipInterpolator(x, np.array([y, w]).T)
+        line = []
+        for t in np.linspace(x[0], x[-1], 28):
+            up, width = curve(t)
+            origin = Vector((m.eye[0] + t * m.eye_radius, m.eye_y + up * m.eye_radius, 3.0))
+            hit = self.surface.ray_cast(origin, Vector((0, 0, -1)))[0]
+            line.append((np.array(hit), float(width) * self.spec.brow_width))
+        return line
+
+    def _lower_arms(self) -> None:
+        for side, sign in (("l", 1), ("r", -1)):
+            joint = self.mesh.group_vertices(f"joint-{side}-shoulder")
+            pivot = self.rest[joint].mean(0)
+            angle = -sign * math.radians(self.spec.arm_angle)
+            c, s = math.cos(angle), math.sin(angle)
+            turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+            w = _arm_weights(side.upper(), len(self.rest))[:, None]
+            self.rest = self.rest * (1 - w) + ((self.rest - pivot) @ turn.T + pivot) * w
+
+    def _stylise(self) -> None:
+        """A slightly larger head on the body, and larger eyes in the head."""
+        group = self.mesh.group_vertices
+        neck, skull = self.rest[group("joint-neck")], self.rest[group("joint-head")]
+        pivot = skull.mean(0) * 0.75 + neck.mean(0) * 0.25
+        grow = self.head_weight**1.5 * (self.spec.head_scale - 1)
+        self.rest = self.rest + (self.rest - pivot) * grow[:, None]
+        for side in "lr":
+            centre, radius = self.eye_centre(side), self.eye_radius(side)
+            distance = np.linalg.norm((self.rest - centre) / [1.25, 1, 1.2], axis=1)
+            near = (1 - smoothstep(radius * 1.25, radius * 2.6, distance)) * self.head_weight
+            self.rest = self.rest + (self.rest - centre) * (near * (self.spec.eye_scale - 1))[:, None]
+
+    def _centre_eyes(self) -> None:
+        middle = (self.eye_centre("l") + self.eye_centre("r")) / 2
+        self.rest = self.rest + EYES_AT - [0, *middle[1:]]
+
+    def _vertex_mask(self, name: str, threshold: float) -> np.ndarray:
+        image = read_mask(name, 1024)
+        mask = np.zeros(len(self.rest), bool)
+        for f in self.faces:
+            u, v = (self.mesh.uvs[list(f.uv)] * 1024).astype(int).clip(0, 1023).T
+            mask[list(f.v)] = image[1023 - v, u] > threshold
+        return mask
+
+    def _measure(self) -> Measures:
+        skin = self.rest[np.unique(self.triangles)]
+        eye = (self.eye_centre("l") + self.eye_centre("r") * [-1, 1, 1]) / 2
+        radius = self.eye_radius("l")
+        lips = self.rest[self.is_lip]
+        lips = lips[lips[:, 2] > lips[:, 2].max() - 0.35]
+        mouth = np.array([0, lips[:, 1].mean(), lips[:, 2].max()])
+        middle = skin[np.abs(skin[:, 0]) < 0.06]
+        nose = middle[(middle[:, 1] < eye[1]) & (middle[:, 1] > mouth[1])]
+        nose = nose[nose[:, 2].argmax()]
+        below = mouth[1] - middle[:, 1]
+        chin = middle[(below > 0.12) & (below < 0.6) & (middle[:, 2] > mouth[2] - 0.5)]
+        chin = chin[chin[:, 2].argmax()]
+        under = middle[(middle[:, 2] > chin[2] - 0.35) & (middle[:, 1] > chin[1] - 0.5)]
+        top_y, up = skin[:, 1].max(), skin[:, 1].max() - eye[1]
+        level = skin[(np.abs(skin[:, 1] - eye[1]) < 0.08) & (skin[:, 2] > 0.55)]
+        return Measures(
+            eye=eye,
+            eye_radius=radius,
+            mouth=mouth,
+            nose=nose,
+            chin=chin,
+            chin_y=float(under[:, 1].min()),
+            top_y=float(top_y),
+            head_centre=np.array([0, eye[1] + 0.42 * up, 0.12]),
+            forehead=np.array([0, eye[1] + 0.45 * up, skin[:, 2].max() - 0.15]),
+            cheek=np.array([eye[0] * 1.42, nose[1] - 0.02, nose[2] - 0.45]),
+            face_half_width=float(np.abs(level[:, 0]).max()),
+        )
+
+
+def triangulate(faces: list[mh.Face]) -> np.ndarray:
+    quads = [q for f in faces for q in ((0, 1, 2), (0, 2, 3))[: len(f.v) - 2]]
+    owner = [f for f in faces for _ in range(len(f.v) - 2)]
+    return np.array([[f.v[i] for i in q] for f, q in zip(owner, quads, strict=True)])
+
+
+def _head_weights(count: int) -> np.ndarray:
+    """1 on the head, graded along the neck, 0 on the body."""
+    body = ("breast", "clavicle", "finger", "foot", "lowerarm", "lowerleg", "metacarpal", "pelvis",
+            "root", "shoulder", "spine", "toe", "upperarm", "upperleg", "wrist")  # fmt: skip
+    neck = {"neck01": 0.3, "neck02": 0.6, "neck03": 0.85}
+    weight = np.zeros(count)
+    for bone, pairs in mh.bone_weights().items():
+        if not bone.startswith(body):
+            for i, w in pairs:
+                weight[i] += w * neck.get(bone[:6], 1.0)
+    groups = mh.base_mesh().groups
+    helpers = [n for n in groups if n.startswith("helper-") and
+               any(k in n for k in ("eye", "teeth", "tongue"))]  # fmt: skip
+    weight[mh.base_mesh().group_vertices(*helpers)] = 1
+    return np.clip(weight, 0, 1)
+
+
+def _arm_weights(side: str, count: int) -> np.ndarray:
+    parts = ("upperarm", "lowerarm", "wrist", "hand", "finger", "metacarpal")
+    weight = np.zeros(count)
+    for bone, pairs in mh.bone_weights().items():
+        if bone.endswith("." + side) and any(p in bone for p in parts):
+            for i, w in pairs:
+                weight[i] += w
+    return weight

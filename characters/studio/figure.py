@@ -1,0 +1,76 @@
+"""The whole character in the Blender scene, and the one way to pose it."""
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from . import eyes, materials
+from .anatomy import Head
+from .clothes import Sweater
+from .hair import Bob
+from .mouth import Jaw, add_tongue
+from .skin import paint_iris, paint_skin
+from .spec import CharacterSpec
+
+STRANDS = 30_000
+
+
+class Figure:
+    """``cache`` keeps the painted textures between runs; delete it after changing a spec."""
+
+    def __init__(self, spec: CharacterSpec, cache: Path) -> None:
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        self.head = head = Head(spec)
+        skin, iris = cache / f"{spec.name}-skin.png", cache / f"{spec.name}-iris.png"
+        if not skin.exists():
+            paint_skin(head, skin)
+        paint_iris(spec.iris, iris)
+        sweater = Sweater(head)
+        self._add_skin([f for f in head.faces if not sweater.covers(f)], materials.skin(skin))
+        self._jaws = [Jaw(head, "upper", 0.05, 0.0), Jaw(head, "lower", 0.0, 0.0)]
+        self._tongue, self._tongue_index = add_tongue(head)
+        eyes.add_eyeballs(head, iris)
+        self._lashes = eyes.lash_strands(head)
+        dark = materials.plain("lash", "#120b08", 0.6)
+        self._lash_curves = materials.add_strands(
+            "lashes", self._lashes.at(head.rest), 0.0042, 0.85, dark
+        )
+        self._brows = eyes.Brows(head)
+        brow = materials.plain("brow", spec.hair.brow, 0.6)
+        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0048, 0.85, brow)
+        look = materials.strands(spec.hair.melanin, spec.hair.redness)
+        materials.add_strands("hair", Bob(head).strands(STRANDS), 0.0080, 0.7, look)
+
+    def pose(self, units: dict[str, float]) -> np.ndarray:
+        """Moves the face; returns the base mesh's vertices in that pose."""
+        vertices = self.head.pose(units)
+        materials.move_mesh(self._skin, vertices[self._skin_index])
+        materials.move_mesh(self._tongue, vertices[self._tongue_index])
+        for jaw in self._jaws:
+            jaw.move(vertices)
+        materials.move_strands(self._lash_curves, self._lashes.at(vertices))
+        materials.move_strands(self._brow_curves, self._brows.at(vertices))
+        return vertices
+
+    def skin_surface(self) -> np.ndarray:
+        """Vertices of the skin as rendered (subdivided) in the current pose, MakeHuman axes."""
+        mesh = self._skin.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+        flat = np.empty(len(mesh.vertices) * 3, np.float32)
+        mesh.vertices.foreach_get("co", flat)
+        return materials.to_makehuman(flat.reshape(-1, 3)).astype(float)
+
+    def skin_triangles(self) -> np.ndarray:
+        mesh = self._skin.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+        mesh.calc_loop_triangles()
+        flat = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+        mesh.loop_triangles.foreach_get("vertices", flat)
+        return flat.reshape(-1, 3)
+
+    def _add_skin(self, faces: list, look: bpy.types.Material) -> None:
+        self._skin_index = np.unique([i for f in faces for i in f.v])
+        place = {v: i for i, v in enumerate(self._skin_index)}
+        uvs = np.concatenate([self.head.mesh.uvs[list(f.uv)] for f in faces])
+        polygons = [[place[i] for i in f.v] for f in faces]
+        rest = self.head.rest[self._skin_index]
+        self._skin = materials.add_mesh("skin", rest, polygons, look, uvs, subdivide=2)

@@ -1,0 +1,24 @@
+"""The key poses every character is rendered in, as ARKit coefficients (bare names for both sides)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+
+@dataclass(frozen=True)
+class Pose:
+    region: Literal["mouth", "eyes", "brows"]
+    units: dict[str, float]
+
+
+KEYS = {
+    "jawOpen": Pose("mouth", {"jawOpen": 0.55, "mouthUpperUp": 0.35, "mouthLowerDown": 0.25}),
+    "blink": Pose("eyes", {"eyeBlink": 1.0}),
+    "eyeWide": Pose("eyes", {"eyeWide": 1.0}),
+    "smile": Pose("mouth", {"mouthSmile": 0.7, "cheekSquint": 0.4}),
+    "pucker": Pose("mouth", {"mouthPucker": 0.8, "mouthFunnel": 0.3, "jawOpen": 0.1}),
+    "wide": Pose("mouth", {"jawOpen": 0.2, "mouthStretch": 0.4, "mouthUpperUp": 0.3,
+                           "mouthLowerDown": 0.4}),  # fmt: skip
+    "press": Pose("mouth", {"mouthPress": 0.6, "mouthRollLower": 0.35, "mouthRollUpper": 0.35}),
+    "browsUp": Pose("brows", {"browInnerUp": 0.8, "browOuterUp": 0.8}),
+}
