@@ -30,7 +30,6 @@ const READY: CallEvent[] = [
 ];
 const LIVE: CallEvent[] = [
   ...READY,
-  { type: "session", transcriptUrl: "#" },
   { type: "microphone", state: "on" },
   { type: "joined", now: NOW - 42_000 },
   agent("Hi, I am Ava. What would you like to know?"),
@@ -52,7 +51,7 @@ const STORIES: Record<string, CallEvent[]> = {
   thinking: [...LIVE, said("user-stopped-speaking")],
   muted: [...LIVE, { type: "microphone", state: "muted" }, said("bot-ready")],
   reconnecting: [...LIVE, said("bot-ready"), { type: "interrupted", is: true }],
-  ended: [...LIVE, { type: "ended", now: NOW, byAgent: false }],
+  ended: [...LIVE, { type: "ended", now: NOW, byAgent: false }, { type: "transcript", url: "#" }],
   failed: [
     ...READY,
     {
@@ -78,6 +77,7 @@ async function tell(): Promise<void> {
     end: nothing,
     toggleMicrophone: nothing,
     say: nothing,
+    interrupt: nothing,
     playSound: nothing,
   });
   const call = (STORIES[state] ?? READY).reduce<Call>(next, INITIAL);

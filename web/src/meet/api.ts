@@ -1,6 +1,6 @@
-/** The three calls that the page makes to the server before media flows. */
+/** What the page asks of the server over HTTP, and what a refusal means. */
 
-import { Problem } from "./problem";
+import { Problem, type ProblemKind } from "./problem";
 import { isRecord } from "./rtvi";
 
 export interface Agent {
@@ -17,8 +17,6 @@ export interface SessionGrant {
   roomUrl: string;
   token: string;
   iceServers: RTCIceServer[];
-  /** Where the transcript can be read, with the token; empty if the server offers none. */
-  transcriptUrl: string;
 }
 
 const REQUEST_DEADLINE_MS = 15_000;
@@ -34,20 +32,44 @@ export async function fetchAgent(agentId: string): Promise<Agent> {
   };
 }
 
-export async function startSession(agentId: string, signal: AbortSignal): Promise<SessionGrant> {
+export async function startSession(agentId: string): Promise<SessionGrant> {
   const body = await request("/v1/start-agent-session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ agentId }),
-    signal,
   });
   return {
     sessionId: text(body["sessionId"], ""),
     roomUrl: text(body["roomUrl"], ""),
     token: text(body["dailyToken"], ""),
-    transcriptUrl: text(body["transcriptUrl"], ""),
     iceServers: Array.isArray(body["iceServers"]) ? (body["iceServers"] as RTCIceServer[]) : [],
   };
+}
+
+/** Give a session back that nobody will join; the page may be closing. */
+export function abandonSession(grant: SessionGrant): void {
+  const init = { method: "DELETE", headers: authorization(grant.token), keepalive: true };
+  // If this fails, the unused session ends by itself when its token expires.
+  fetch(grant.roomUrl, init).catch(() => undefined);
+}
+
+/** The conversation so far as plain text, one utterance a paragraph. */
+export async function fetchTranscript(grant: SessionGrant, agentName: string): Promise<string> {
+  const url = `/v1/session/${encodeURIComponent(grant.sessionId)}/transcript`;
+  const { lines } = await request(url, { headers: authorization(grant.token) });
+  return transcriptText(Array.isArray(lines) ? lines : [], agentName);
+}
+
+export function transcriptText(lines: readonly unknown[], agentName: string): string {
+  const said = lines.filter(isRecord).map((line) => {
+    const speaker = line["speaker"] === "agent" ? agentName : "You";
+    return `${speaker}: ${text(line["text"], "")}${line["interrupted"] === true ? " …" : ""}\n`;
+  });
+  return said.join("\n");
+}
+
+export function authorization(token: string): Record<string, string> {
+  return { Authorization: `Bearer ${token}` };
 }
 
 /** JSON from the server. Throws `Problem`, or the `AbortError` of the caller's own signal. */
@@ -66,13 +88,22 @@ export async function request(url: string, init: RequestInit): Promise<Record<st
   return isRecord(body) ? body : {};
 }
 
-function refusal(response: Response, body: Record<string, unknown>): Problem {
-  const detail = text(body["detail"], text(body["title"], ""));
-  if (response.status === 404) return new Problem("unknown_agent", detail);
-  if (response.status === 503 || response.status === 429) {
-    return new Problem("server_full", detail, retryAt(response.headers.get("Retry-After")));
-  }
-  return new Problem("session_refused", detail);
+const KINDS: Record<string, ProblemKind> = {
+  agent_not_found: "unknown_agent",
+  capacity_exhausted: "server_full",
+  starting: "server_starting",
+  no_worker: "server_starting",
+  worker_lost: "session_failed",
+  worker_timeout: "session_failed",
+  internal: "session_failed",
+};
+
+/** The problem behind a refusal: by its code, or where a proxy answered, by its status. */
+export function refusal(response: Response, body: Record<string, unknown>): Problem {
+  const retry = response.headers.get("Retry-After");
+  const busy = response.status === 503 || response.status === 429;
+  const kind = KINDS[text(body["code"], "")] ?? (busy ? "server_full" : "session_refused");
+  return new Problem(kind, text(body["detail"], ""), busy ? retryAt(retry) : null);
 }
 
 /** `Retry-After` is seconds or an HTTP date; without one, ten seconds are a decent pause. */

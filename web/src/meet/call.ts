@@ -22,20 +22,20 @@ export interface Call {
   readonly agent: Agent | null;
   readonly captions: Captions;
   readonly microphone: "on" | "muted" | "none";
-  /** Where this call's transcript can be read; empty until there is a session. */
+  /** Where the transcript of the call that has ended can be read; empty until it is there. */
   readonly transcriptUrl: string;
 }
 
 export type CallEvent =
   | { type: "agent"; agent: Agent }
   | { type: "step"; step: "microphone" | "session" | "room" }
-  | { type: "session"; transcriptUrl: string }
   | { type: "microphone"; state: Call["microphone"] }
   | { type: "joined"; now: number }
   | { type: "message"; message: RtviMessage }
   | { type: "typed"; content: string }
   | { type: "interrupted"; is: boolean }
   | { type: "ended"; now: number; byAgent: boolean }
+  | { type: "transcript"; url: string }
   | { type: "failed"; error: unknown }
   | { type: "reset" };
 
@@ -53,13 +53,15 @@ export function next(call: Call, event: CallEvent): Call {
       return { ...call, agent: event.agent, phase: { name: "ready" } };
     case "step":
       return { ...call, phase: { name: "connecting", step: event.step } };
-    case "session":
-      return { ...call, transcriptUrl: event.transcriptUrl, captions: [] };
+    case "transcript":
+      return { ...call, transcriptUrl: event.url };
     case "microphone":
       return { ...call, microphone: event.state };
     case "joined":
       return {
         ...call,
+        captions: [],
+        transcriptUrl: "",
         phase: { name: "live", activity: "greeting", since: event.now, interrupted: false },
       };
     case "message":
@@ -90,7 +92,14 @@ const ACTIVITIES: Record<string, Activity> = {
 function listen(call: Call, message: RtviMessage): Call {
   const heard = { ...call, captions: hear(call.captions, message) };
   const activity = ACTIVITIES[message.type];
-  return activity ? act(heard, activity) : heard;
+  if (!activity) return heard;
+  // Whoever speaks over the agent is being heard, also when the agent then falls silent.
+  const overtaken = message.type === "bot-stopped-speaking" && !isActing(call, "speaking");
+  return overtaken ? heard : act(heard, activity);
+}
+
+function isActing(call: Call, activity: Activity): boolean {
+  return call.phase.name === "live" && call.phase.activity === activity;
 }
 
 function act(call: Call, activity: Activity): Call {

@@ -1,12 +1,18 @@
 /** The hosted page: joins the state of the call, what it shows, and the room. */
 
-import { fetchAgent, startSession } from "./api";
+import {
+  abandonSession,
+  fetchAgent,
+  fetchTranscript,
+  startSession,
+  type SessionGrant,
+} from "./api";
 import { INITIAL, next, type CallEvent } from "./call";
 import type { Link } from "./link";
 import { openMicrophone, type Microphone } from "./microphone";
 import { Problem } from "./problem";
 import { Room } from "./room";
-import { sendText, type RtviMessage } from "./rtvi";
+import { encode, sendText, type RtviMessage } from "./rtvi";
 import { backdropOf } from "./tint";
 import { View } from "./view";
 
@@ -14,6 +20,7 @@ import { View } from "./view";
 interface Held {
   readonly abort: AbortController;
   microphone: Microphone | null;
+  grant: SessionGrant | null;
   room: Room | null;
 }
 
@@ -23,7 +30,7 @@ const FOLLOW_LEVEL_MS = 50;
 let call = INITIAL;
 let held: Held | null = null;
 
-const view = new View({ start, cancel, end, toggleMicrophone, say, playSound });
+const view = new View({ start, cancel, end, toggleMicrophone, say, interrupt, playSound });
 
 function dispatch(event: CallEvent): void {
   call = next(call, event);
@@ -42,13 +49,13 @@ async function load(): Promise<void> {
 async function start(withMicrophone: boolean): Promise<void> {
   if (held) return;
   if (!call.agent) return load();
-  const mine: Held = { abort: new AbortController(), microphone: null, room: null };
+  const mine: Held = { abort: new AbortController(), microphone: null, grant: null, room: null };
   held = mine;
   try {
     await connect(mine, call.agent.agentId, withMicrophone);
   } catch (error) {
     const cancelled = mine.abort.signal.aborted;
-    release(mine);
+    void release(mine);
     if (!cancelled) dispatch({ type: "failed", error });
   }
 }
@@ -64,16 +71,16 @@ async function connect(mine: Held, agentId: string, withMicrophone: boolean): Pr
   }
   dispatch({ type: "microphone", state: mine.microphone ? "on" : "none" });
   dispatch({ type: "step", step: "session" });
-  const grant = await startSession(agentId, signal);
-  dispatch({ type: "session", transcriptUrl: grant.transcriptUrl });
+  mine.grant = await startSession(agentId);
+  signal.throwIfAborted();
   dispatch({ type: "step", step: "room" });
   const handlers = { media, message, link, left: () => finish(true) };
-  mine.room = await Room.join(grant, mine.microphone?.track ?? null, handlers, signal);
+  mine.room = await Room.join(mine.grant, mine.microphone?.track ?? null, handlers, signal);
   dispatch({ type: "joined", now: Date.now() });
 }
 
 function cancel(): void {
-  if (held) release(held);
+  if (held) void release(held);
   dispatch({ type: "reset" });
 }
 
@@ -82,22 +89,34 @@ function end(): void {
 }
 
 function finish(byAgent: boolean): void {
-  if (!held) return;
-  release(held);
+  const mine = held;
+  if (!mine) return;
+  const left = release(mine);
   dispatch({ type: "ended", now: Date.now(), byAgent });
+  void left.then(() => offerTranscript(mine));
+}
+
+/** A text to open in a tab. It is fetched with the room's token, which no link could carry. */
+async function offerTranscript({ grant }: Held): Promise<void> {
+  if (!grant) return;
+  const text = await fetchTranscript(grant, call.agent?.name ?? "Agent").catch(() => "");
+  if (text === "" || held) return;
+  const blob = new Blob([text], { type: "text/plain;charset=utf-8" });
+  dispatch({ type: "transcript", url: URL.createObjectURL(blob) });
 }
 
 /** Give everything back; safe to call again when something arrived late. */
-function release(mine: Held): void {
+async function release(mine: Held): Promise<void> {
   if (held === mine) held = null;
   mine.abort.abort();
   mine.microphone?.close();
-  void mine.room?.leave();
+  if (mine.grant && !mine.room) abandonSession(mine.grant);
   view.level(0);
   view.showFace(false);
   setTimeout(() => {
     if (!held) view.video.srcObject = null;
   }, FADE_MS);
+  await mine.room?.leave();
 }
 
 function media(stream: MediaStream): void {
@@ -129,13 +148,18 @@ function link(state: Link): void {
 
 function fail(problem: Problem): void {
   if (!held) return;
-  release(held);
+  void release(held);
   dispatch({ type: "failed", error: problem });
 }
 
 function say(content: string): void {
   held?.room?.send(sendText(content));
   dispatch({ type: "typed", content });
+}
+
+/** Ask the agent to stop talking. */
+function interrupt(): void {
+  held?.room?.send(encode("client-message", { t: "interrupt" }));
 }
 
 /** Mute or unmute; in a call that began without a microphone, try to open one. */
@@ -149,7 +173,7 @@ async function toggleMicrophone(): Promise<void> {
     return;
   }
   mine.microphone = await openMicrophone().catch(() => null);
-  if (mine.abort.signal.aborted) return release(mine);
+  if (mine.abort.signal.aborted) return void mine.microphone?.close();
   await mine.room.setTrack(mine.microphone?.track ?? null);
   dispatch({ type: "microphone", state: mine.microphone ? "on" : "none" });
 }
@@ -160,7 +184,7 @@ function takeBackdrop(portrait: HTMLImageElement): void {
 }
 
 view.portrait.addEventListener("load", () => takeBackdrop(view.portrait));
-window.addEventListener("pagehide", () => held && release(held));
+window.addEventListener("pagehide", end);
 setInterval(() => view.tick(Date.now()), 1000);
 setInterval(() => held?.microphone && view.level(held.microphone.level()), FOLLOW_LEVEL_MS);
 view.show(call);

@@ -8,6 +8,7 @@ export type ProblemKind =
   | "insecure_page"
   | "unsupported_browser"
   | "server_full"
+  | "server_starting"
   | "session_refused"
   | "server_unreachable"
   | "media_blocked"

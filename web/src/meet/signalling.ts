@@ -1,6 +1,6 @@
 /** SmallWebRTC signalling: an offer is posted, candidates follow as they are found. */
 
-import { request } from "./api";
+import { authorization, request } from "./api";
 import { Problem } from "./problem";
 
 export class Signalling {
@@ -46,7 +46,7 @@ export class Signalling {
   private send(method: string, body: object, signal: AbortSignal) {
     return request(this.url, {
       method,
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${this.token}` },
+      headers: { "Content-Type": "application/json", ...authorization(this.token) },
       body: JSON.stringify(body),
       signal,
     });

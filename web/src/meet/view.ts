@@ -11,6 +11,7 @@ export interface Actions {
   end(): void;
   toggleMicrophone(): void;
   say(content: string): void;
+  interrupt(): void;
   playSound(): void;
 }
 
@@ -51,6 +52,7 @@ export class View {
     document.body.dataset["microphone"] = call.microphone;
     if (call.agent !== before?.agent) this.showAgent(call);
     if (call.phase !== before?.phase) this.showPhase(call, before?.phase ?? null);
+    if (call.transcriptUrl !== before?.transcriptUrl) this.showTranscript(call);
     if (call.captions !== before?.captions) this.showCaptions(call);
     this.mute.setAttribute("aria-label", MICROPHONE[call.microphone]);
     this.mute.title = MICROPHONE[call.microphone];
@@ -91,7 +93,7 @@ export class View {
     element("start").textContent = `Talk to ${agent.name}`;
     element("tagline").textContent = tagline(agent.language);
     if (!agent.available) {
-      element("fine").textContent = "Everyone is in a conversation just now. You may have to wait.";
+      element("fine").textContent = "The server is still loading. It may take a moment.";
     }
     if (agent.portraitUrl) {
       this.portrait.src = agent.portraitUrl;
@@ -106,6 +108,7 @@ export class View {
     for (const name of ["ready", "connecting", "live", "ended", "failed"]) {
       element(`panel-${name}`).hidden = phase.name !== name;
     }
+    this.face.hidden = phase.name === "failed" && call.agent === null;
     element("strip").hidden = phase.name !== "live";
     element("notice").hidden = !(phase.name === "live" && phase.interrupted);
     if (phase.name === "live") this.showLive(phase);
@@ -133,9 +136,12 @@ export class View {
     const name = call.agent?.name ?? "The agent";
     element("ended-title").textContent = phase.byAgent ? `${name} ended the call` : "Call ended";
     element("ended-lead").textContent = `You talked with ${name} for ${clock(phase.seconds)}.`;
+  }
+
+  private showTranscript({ transcriptUrl }: Call): void {
     const link = element<HTMLAnchorElement>("transcript");
-    link.hidden = call.transcriptUrl === "";
-    link.href = call.transcriptUrl;
+    if (transcriptUrl === "") link.removeAttribute("href");
+    else link.href = transcriptUrl;
   }
 
   private showCaptions({ captions, agent }: Call): void {
@@ -197,6 +203,7 @@ export class View {
     if (event.key === "Escape") {
       if (phase === "connecting") this.actions.cancel();
       else if (document.activeElement === this.field) this.list.focus();
+      else if (phase === "live") this.actions.interrupt();
     } else if (event.target === this.field) {
       return;
     } else if (phase === "live" && event.key.toLowerCase() === "m") {

@@ -52,6 +52,10 @@ const PROBLEMS: Record<ProblemKind, Explanation> = {
     title: "Everyone is in a conversation",
     advice: "A place should be free again shortly.",
   },
+  server_starting: {
+    title: "Still waking up",
+    advice: "The server has just started and is loading. It will be ready in a moment.",
+  },
   session_refused: {
     title: "The call was not accepted",
     advice: "Try again in a moment. If it keeps happening, tell whoever sent you the link.",
