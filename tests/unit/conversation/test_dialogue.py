@@ -1,0 +1,92 @@
+import pytest
+
+from visavis.conversation.dialogue import MAX_HISTORY_CHARS, Dialogue
+from visavis.providers.base import Message, ProviderError, TextDelta
+
+
+class ScriptedLlm:
+    """Gives its replies in turn; an exception among the deltas is raised."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.asked = []
+
+    async def reply(self, messages, tools=()):
+        self.asked.append(list(messages))
+        for delta in self.replies.pop(0):
+            if isinstance(delta, Exception):
+                raise delta
+            yield TextDelta(delta)
+
+    async def prefill(self, messages):
+        self.asked.append(list(messages))
+
+
+BUSY = ProviderError("busy", "Try again.", retryable=True)
+BROKEN = ProviderError("broken", "No.", retryable=False)
+
+
+async def text(dialogue, user_text="Hi"):
+    return [delta async for delta in dialogue.reply(user_text)]
+
+
+async def test_the_model_sees_what_was_heard():
+    llm = ScriptedLlm(["Fine."])
+    dialogue = Dialogue(llm, "Be nice.")
+    dialogue.remember("", "Hello, I am Ava.")
+    dialogue.remember("How are you?", "I am")
+    assert await text(dialogue, "Sorry?") == ["Fine."]
+    assert llm.asked == [
+        [
+            Message("system", "Be nice."),
+            Message("assistant", "Hello, I am Ava."),
+            Message("user", "How are you?"),
+            Message("assistant", "I am"),
+            Message("user", "Sorry?"),
+        ]
+    ]
+
+
+def test_an_unanswered_utterance_is_put_before_the_next():
+    dialogue = Dialogue(ScriptedLlm(), "S")
+    dialogue.remember("What is", "")
+    assert dialogue.messages("the time?")[1:] == [Message("user", "What is the time?")]
+    dialogue.remember("the time?", "Noon.")
+    assert dialogue.messages()[1:] == [
+        Message("user", "What is the time?"),
+        Message("assistant", "Noon."),
+    ]
+
+
+def test_history_is_bounded_and_forgets_the_oldest():
+    dialogue = Dialogue(ScriptedLlm(), "S")
+    for i in range(200):
+        dialogue.remember(f"question {i} " + "x" * 50, f"answer {i} " + "y" * 50)
+    kept = dialogue.messages()[1:]
+    assert 0 < sum(len(message.content) for message in kept) <= MAX_HISTORY_CHARS
+    assert kept[-1].content.startswith("answer 199")
+
+
+def test_history_is_dropped_in_halves_so_that_prefixes_last():
+    dialogue = Dialogue(ScriptedLlm(), "S")
+    changes = 0
+    first = None
+    for i in range(100):
+        dialogue.remember(f"q{i} " + "x" * 50, f"a{i} " + "y" * 50)
+        changes += dialogue.messages()[1] != first
+        first = dialogue.messages()[1]
+    assert changes <= 10
+
+
+async def test_one_retry_before_the_first_word():
+    llm = ScriptedLlm([BUSY], ["Yes."])
+    assert await text(Dialogue(llm, "S")) == ["Yes."]
+    assert len(llm.asked) == 2
+
+
+@pytest.mark.parametrize("script", [[[BUSY], [BUSY]], [[BROKEN]], [["Well", BUSY]]])
+async def test_no_further_retry(script):
+    llm = ScriptedLlm(*script)
+    with pytest.raises(ProviderError):
+        await text(Dialogue(llm, "S"))
+    assert not llm.replies

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from visavis.conversation.speaker import Resampler, Speaker, with_words
+from visavis.conversation.streams import once
+from visavis.media import OUTPUT_RATE, SpeechChunk, WordTime
+from visavis.providers.base import ProviderError
+
+
+def sine(samples, rate, start=0):
+    t = (start + np.arange(samples)) / rate
+    return (8000 * np.sin(2 * np.pi * 300 * t)).astype(np.int16)
+
+
+class ScriptedTts:
+    """Speaks each clause as 24 kHz sound; fails as told before clauses are spoken."""
+
+    def __init__(self, *failures, after=0):
+        self.failures = list(failures)
+        self.after = after
+        self.heard = []
+
+    async def speak(self, text, *, voice):
+        spoken = 0
+        async for clause in text:
+            self.heard.append(clause)
+            if self.failures and spoken >= self.after:
+                raise self.failures.pop(0)
+            yield SpeechChunk(sine(2400, 24_000), 24_000, clause)
+            spoken += 1
+
+
+async def two():
+    yield "One two."
+    yield "Three."
+
+
+BUSY = ProviderError("busy", "Try again.", retryable=True)
+BROKEN = ProviderError("broken", "No.", retryable=False)
+
+
+async def test_chunks_follow_each_other_on_the_turns_timeline():
+    speech = [piece async for piece in Speaker(ScriptedTts(), "v").speak(7, two())]
+    assert [piece.turn_id for piece in speech] == [7, 7]
+    assert [piece.chunk.text for piece in speech] == ["One two.", "Three."]
+    assert speech[0].start_s == 0.0
+    assert speech[1].start_s == speech[0].end_s == pytest.approx(0.1, abs=0.002)
+    assert all(piece.chunk.sample_rate == OUTPUT_RATE for piece in speech)
+
+
+def test_resampling_leaves_no_seam():
+    resampler = Resampler()
+    whole = sine(24_000, 24_000)
+    parts = [
+        resampler.resample(SpeechChunk(whole[i : i + 2400], 24_000, "")).pcm
+        for i in range(0, 24_000, 2400)
+    ]
+    sound = np.concatenate(parts).astype(np.int32)
+    assert len(sound) == pytest.approx(48_000, abs=100)
+    steepest = 8000 * 2 * np.pi * 300 / OUTPUT_RATE
+    assert np.abs(np.diff(sound[200:])).max() < 1.1 * steepest
+
+
+async def test_retry_speaks_every_clause_once():
+    tts = ScriptedTts(BUSY)
+    speech = [piece async for piece in Speaker(tts, "v").speak(1, two())]
+    assert [piece.chunk.text for piece in speech] == ["One two.", "Three."]
+    assert tts.heard == ["One two.", "One two.", "Three."]
+
+
+@pytest.mark.parametrize(
+    "tts", [ScriptedTts(BROKEN), ScriptedTts(BUSY, BUSY), ScriptedTts(BUSY, after=1)]
+)
+async def test_no_further_retry(tts):
+    with pytest.raises(ProviderError):
+        [piece async for piece in Speaker(tts, "v").speak(1, two())]
+
+
+def test_words_without_times_are_spread_over_the_sound():
+    chunk = with_words(SpeechChunk(np.zeros(9000, np.int16), 1000, "a bbb cc"))
+    assert [word.text for word in chunk.words] == ["a", "bbb", "cc"]
+    assert chunk.words[0].start_s == 0.0
+    assert chunk.words[-1].end_s == pytest.approx(9.0)
+    assert chunk.words[1].end_s - chunk.words[1].start_s == pytest.approx(4.0)
+
+
+def test_the_voices_own_times_are_kept():
+    chunk = SpeechChunk(np.zeros(10, np.int16), 10, "hi", (WordTime("hi", 0.1, 0.2),))
+    assert with_words(chunk) is chunk
+    silent = SpeechChunk(np.zeros(10, np.int16), 10, "")
+    assert with_words(silent).words == ()
+
+
+async def test_clauses_are_closed_with_the_speech():
+    closed = []
+
+    async def endless():
+        try:
+            while True:
+                yield "Again and again."
+        finally:
+            closed.append(True)
+
+    speech = Speaker(ScriptedTts(), "v").speak(1, endless())
+    await anext(speech)
+    await speech.aclose()
+    assert closed == [True]
+
+
+async def test_once():
+    assert [text async for text in once("x")] == ["x"]
