@@ -7,6 +7,7 @@ stops early; implausible transcripts are therefore collapsed, or decoded again w
 
 import importlib
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,12 @@ class Whisper:
         self.multilingual: bool = self._model.is_multilingual
 
     def transcribe(self, samples: Samples, language: str | None = None) -> str:
-        """The words in ``samples`` (at most 30 s are heard); empty when nobody speaks."""
-        samples = samples[: int(FULL_CONTEXT_S * RATE)]
+        """The words in ``samples``; empty when nobody speaks. ``ValueError``: unknown language."""
+        return " ".join(
+            text for part in windows(samples) if (text := self._transcribe(part, language))
+        )
+
+    def _transcribe(self, samples: Samples, language: str | None) -> str:
         if len(samples) < RATE // 10 or float(np.abs(samples).max()) < _SILENCE_PEAK:
             return ""
         duration = len(samples) / RATE
@@ -106,6 +111,18 @@ class Whisper:
         if None in ids:
             raise ValueError(f"Whisper does not know the language {language!r}.")
         return ids
+
+
+def windows(samples: Samples) -> Iterator[Samples]:
+    """Pieces that fit the model's 30 s, cut where the last third of a piece is quietest."""
+    limit, frame = int((FULL_CONTEXT_S - _SLACK_S) * RATE), RATE // 10
+    while len(samples) > limit:
+        tail = samples[limit * 2 // 3 : limit]
+        power = np.square(tail[: len(tail) // frame * frame]).reshape(-1, frame).sum(axis=1)
+        cut = limit * 2 // 3 + int(power.argmin()) * frame + frame // 2
+        yield samples[:cut]
+        samples = samples[cut:]
+    yield samples
 
 
 def context_for(duration_s: float) -> float:
