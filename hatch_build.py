@@ -11,7 +11,7 @@ BUILD_SECONDS = 600
 
 
 class WebBuildHook(BuildHookInterface):
-    """Runs Vite in ``web/``; its output, ``src/visavis/web/``, travels in the wheel and the sdist."""
+    """Runs Vite in ``web/``; what it makes in ``src/visavis/web/`` travels in wheel and sdist."""
 
     PLUGIN_NAME = "custom"
 
