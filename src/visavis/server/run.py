@@ -12,11 +12,12 @@ import uvicorn
 
 from visavis.events import EndReason
 from visavis.server.app import create_app
-from visavis.server.services import Services
+from visavis.server.services import Readiness, Services
 from visavis.sessions.journal import Journal
-from visavis.sessions.lifecycle import Sessions
+from visavis.sessions.lifecycle import Models, Sessions
 from visavis.sessions.local import LocalPlacement
 from visavis.sessions.model_host import HostHealth, ModelHost
+from visavis.sessions.placement import Placement
 from visavis.sessions.tokens import RoomTokens, load_secret
 from visavis.settings import Settings
 from visavis.storage.database import Database, sqlite_url
@@ -36,6 +37,14 @@ class Watcher(Protocol):
     def ready(self) -> None: ...
 
 
+class ReadyPlacement(Placement, Readiness, Protocol):
+    """A placement that also tells the app whether it is ready."""
+
+
+class ReadyModels(Models, Readiness, Protocol):
+    """Models that also tell the app whether they are ready."""
+
+
 class _Uvicorn(uvicorn.Server):
     """Signals are ours: sessions have to end before the sockets close."""
 
@@ -50,15 +59,15 @@ async def serve(settings: Settings, watcher: Watcher) -> None:
     The port answers at once (``/healthz``); sessions start when ``/readyz`` says so.
     """
     stop = _stop_on_signal()
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
         host = await stack.enter_async_context(ModelHost(settings))
         placement = await stack.enter_async_context(
             LocalPlacement(settings.workers, settings.sessions_per_worker)
         )
-        services = await stack.enter_async_context(_services(settings, placement, host))
-        await stack.enter_async_context(_serving(services, listener))
+        services = await stack.enter_async_context(open_services(settings, placement, host))
+        await stack.enter_async_context(serving(services, listener))
         failure = await _start(host, placement, watcher, stop)
         if failure is None:
             await stop.wait()
@@ -83,8 +92,8 @@ async def _start(
 
 
 @asynccontextmanager
-async def _services(
-    settings: Settings, placement: LocalPlacement, host: ModelHost
+async def open_services(
+    settings: Settings, placement: ReadyPlacement, host: ReadyModels
 ) -> AsyncGenerator[Services]:
     """Database, journal and sessions; on exit all sessions end and everything is written."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -109,7 +118,7 @@ async def _services(
 
 
 @asynccontextmanager
-async def _serving(services: Services, listener: socket.socket) -> AsyncGenerator[None]:
+async def serving(services: Services, listener: socket.socket) -> AsyncGenerator[None]:
     """Answer HTTP on ``listener``; open requests get a moment at the end."""
     config = uvicorn.Config(
         create_app(services),
@@ -128,7 +137,8 @@ async def _serving(services: Services, listener: socket.socket) -> AsyncGenerato
         await task
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``StartError`` where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

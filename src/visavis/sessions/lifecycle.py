@@ -235,15 +235,18 @@ class Sessions:
                 await asyncio.sleep(RETRY_S)
 
     async def _close_book(self, live: Live, reason: EndReason) -> None:
-        async with self._database.read() as session:
-            summary = figures(await store.events(session, live.session_id))
-        if SessionState.ENDED not in live.states:
-            await self._record(live, SessionEnded(reason))
-            await self._enter(live, SessionState.ENDED)
-            await self._journal.flush()
+        """Everything about the end in one transaction: who sees ``ended`` sees it all."""
+        now = now_ms()
+        last = [SessionEnded(reason), StateEntered(SessionState.ENDED)]
+        records = [
+            EventRecord(session_id=live.session_id, seq=live.next_seq + n, at_ms=now, event=event)
+            for n, event in enumerate(last)
+        ]
         async with self._database.write() as session:
+            summary = figures(await store.events(session, live.session_id))
+            await store.append(session, records)
             await store.mark_ended(
-                session, live.session_id, now_ms(), reason, summary.model_dump(mode="json")
+                session, live.session_id, now, reason, summary.model_dump(mode="json")
             )
             await slots.release(session, live.session_id)
         del self._live[live.session_id]

@@ -61,7 +61,7 @@ class ModelHost:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._died = asyncio.Event()
-        self.ready = not self._needed
+        self._ready = not self._needed
 
     async def __aenter__(self) -> "ModelHost":
         if self._needed:
@@ -77,6 +77,11 @@ class ModelHost:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every embedded model that is needed has been loaded."""
+        return self._ready
 
     @property
     def pid(self) -> int | None:
@@ -108,7 +113,7 @@ class ModelHost:
         if failed:
             reasons = "; ".join(f"{model.name}: {model.message}" for model in failed)
             raise ModelHostError(reasons)
-        self.ready = health.status == "ready"
+        self._ready = health.status == "ready"
 
     async def _health(self, client: httpx.AsyncClient) -> HostHealth | None:
         try:
@@ -141,7 +146,7 @@ class ModelHost:
             await process.wait()
             return self.ready
         finally:
-            self.ready = False
+            self._ready = False
             watch.cancel()
             await _end(process)
 
@@ -151,7 +156,7 @@ class ModelHost:
             while True:
                 health = await self._health(client)
                 if health is not None:
-                    self.ready = health.status == "ready"
+                    self._ready = health.status == "ready"
                 await asyncio.sleep(POLL_S if not self.ready else 5.0)
 
 

@@ -1,0 +1,109 @@
+"""A real worker process whose room and conversation follow a script, named in the offer.
+
+Everything around them is the product: process, control channel, supervision, records.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+
+from visavis.conversation.spec import SessionSpec
+from visavis.events import (
+    AgentSaid,
+    AgentStartedSpeaking,
+    AgentStoppedSpeaking,
+    EndReason,
+    SessionEvent,
+    SessionState,
+    StateEntered,
+    TurnCompleted,
+    TurnTimings,
+    UserStartedSpeaking,
+    UserStoppedSpeaking,
+    UserTranscript,
+)
+from visavis.media import AudioChunk, EncodedVideo, Pcm
+from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate, RoomError
+from visavis.rooms.rtvi import RtviMessage
+from visavis.sessions.hosting import Hosting
+from visavis.sessions.worker import main
+
+
+class ScriptedRoom:
+    def __init__(self) -> None:
+        self.script = ""
+        self.closed = asyncio.Event()
+
+    async def answer(self, sdp: str) -> str:
+        if not sdp.startswith("v=0"):
+            raise RoomError("bad_offer", "This is not SDP.")
+        self.script = self.script or sdp.split()[-1]
+        return f"answer to {sdp}"
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        if not candidate.candidate.startswith("candidate:"):
+            raise RoomError("bad_candidate", "This is not a candidate.")
+
+    async def connect(self) -> None: ...
+
+    async def audio_in(self) -> AsyncIterator[AudioChunk]:
+        for chunk in ():
+            yield chunk
+
+    def push_audio(self, pcm: Pcm, capture_us: int) -> None: ...
+
+    def push_video(self, packet: EncodedVideo, capture_us: int) -> None: ...
+
+    async def feedback(self) -> AsyncIterator[KeyFrameRequest | RateUpdate]:
+        for change in ():
+            yield change
+
+    async def send(self, message: RtviMessage) -> None: ...
+
+    async def messages(self) -> AsyncIterator[RtviMessage]:
+        for message in ():
+            yield message
+
+    async def departed(self) -> EndReason:
+        await self.closed.wait()
+        return EndReason.USER_LEFT
+
+    async def close(self) -> None:
+        self.closed.set()
+
+
+async def converse(
+    spec: SessionSpec, room: ScriptedRoom, emit: Callable[[SessionEvent], None]
+) -> EndReason:
+    for state in ("model_orchestration", "webrtc_connection", "conversation"):
+        emit(StateEntered(SessionState(state)))
+    emit(UserStartedSpeaking(1))
+    emit(UserTranscript(1, "hello there", final=True))
+    emit(UserStoppedSpeaking(1))
+    emit(AgentStartedSpeaking(1))
+    emit(AgentSaid(1, "hi"))
+    match room.script:
+        case "crash":
+            raise RuntimeError("scripted crash")
+        case "leave":
+            emit(AgentStoppedSpeaking(1, interrupted=False))
+            timings = TurnTimings(voice_to_voice_ms=800.0)
+            emit(TurnCompleted(1, "hello there", "hi", False, timings, 25, 1))
+            return EndReason.USER_LEFT
+        case "die":
+            os.abort()
+        case "hang":
+            await asyncio.sleep(0.3)  # let the events out, then block the loop for good
+            threading.Event().wait()
+        case _:
+            return await room.departed()
+    return EndReason.ERROR
+
+
+def scripted() -> Hosting:
+    return Hosting(lambda spec: ScriptedRoom(), converse)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(scripted)
