@@ -3,26 +3,22 @@
 Points are in pixels with pixel centres at +0.5; pictures are RGBA uint8 with straight alpha.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+# Numba types the arithmetic in here; pyright would take float32 and float for two kinds.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAssignmentType=false
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+F32 = NDArray[np.floating]
+"""float32 at run time; numpy's stubs widen what arithmetic returns."""
 I32 = NDArray[np.int32]
 U8 = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels."""
 
-_F = TypeVar("_F", bound=Callable[..., object])
-
-
-def _compiled(function: _F) -> _F:
-    return njit(cache=True, nogil=True, fastmath=True)(function)
-
-
-def _inlined(function: _F) -> _F:
-    return njit(cache=True, nogil=True, fastmath=True, inline="always")(function)
+_compiled = njit(cache=True, nogil=True, fastmath=True)
+_inlined = njit(cache=True, nogil=True, fastmath=True, inline="always")
 
 
 @_compiled
@@ -32,7 +28,6 @@ def raster_map(
     source: F32,
     mask: F32,
     scale: float,
-    origin: tuple[int, int],
     map_x: F32,
     map_y: F32,
     map_mask: F32,
@@ -40,16 +35,15 @@ def raster_map(
     """For every covered cell, where in the source picture it comes from, in painter's order.
 
     ``points`` and ``source`` are (n, 2), ``mask`` (n,) is carried along. A cell of the maps is
-    ``1 / scale`` pixels wide; ``origin`` is the (x, y) cell that the maps begin at.
+    ``1 / scale`` pixels wide.
     """
     height, width = map_x.shape
-    ox, oy = origin
     s = np.float32(scale)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        x0, y0 = points[a, 0] * s - ox, points[a, 1] * s - oy
-        x1, y1 = points[b, 0] * s - ox, points[b, 1] * s - oy
-        x2, y2 = points[c, 0] * s - ox, points[c, 1] * s - oy
+        x0, y0 = points[a, 0] * s, points[a, 1] * s
+        x1, y1 = points[b, 0] * s, points[b, 1] * s
+        x2, y2 = points[c, 0] * s, points[c, 1] * s
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area <= 1e-7:  # turned away, or folded flat
             continue
@@ -117,10 +111,11 @@ def raster_picture(
 
 
 @_compiled
-def mix(layer: U8, mask: F32, alpha: float, out: U8) -> None:
-    """Mix ``layer`` into ``out`` by ``alpha`` times ``mask``; all of one size."""
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
+def mix(layer: U8, mask: F32, alpha: float, box: Box, out: U8) -> None:
+    """Mix ``layer`` into ``out`` by ``alpha`` times ``mask``, within a box; all of one size."""
+    x0, y0, x1, y1 = box
+    for y in range(y0, y1):
+        for x in range(x0, x1):
             k = int(mask[y, x] * np.float32(alpha * 256))
             if k > 0:
                 for n in range(4):
@@ -129,10 +124,11 @@ def mix(layer: U8, mask: F32, alpha: float, out: U8) -> None:
 
 
 @_compiled
-def over(layer: U8, ground: U8, out: U8) -> None:
-    """``layer`` (RGBA) over ``ground`` (RGB) into ``out`` (RGB)."""
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
+def over(layer: U8, ground: U8, box: Box, out: U8) -> None:
+    """``layer`` (RGBA) over ``ground`` (RGB) into ``out`` (RGB), within a box."""
+    x0, y0, x1, y1 = box
+    for y in range(y0, y1):
+        for x in range(x0, x1):
             alpha = np.int32(layer[y, x, 3])
             if alpha >= 253:
                 for n in range(3):
@@ -266,3 +262,21 @@ def draw_mouth(
                 new = _sample(picture, u - half, v - half, n) * dark
                 old = np.float32(out[y, x, n])
                 out[y, x, n] = np.uint8(old + k * (new - old) + half)
+
+
+def warm_up() -> None:
+    """Compile every kernel, or load it from numba's cache, for the arguments it will get."""
+    curve = types.Array(types.float32, 2, "C")
+    line = types.Array(types.float32, 1, "C")
+    faces = types.Array(types.int32, 2, "C")
+    picture = types.Array(types.uint8, 3, "C")
+    number, box = types.float64, types.UniTuple(types.int64, 4)
+    for kernel, arguments in (
+        (raster_map, (curve, faces, curve, line, number, curve, curve, curve)),
+        (raster_picture, (curve, faces, curve, line, number, picture, picture)),
+        (mix, (picture, curve, number, box, picture)),
+        (over, (picture, picture, box, picture)),
+        (draw_eye, (picture, picture, curve, curve, curve, line, line, number)),
+        (draw_mouth, (picture, picture, *(curve,) * 7, number, number)),
+    ):
+        kernel.compile(arguments)

@@ -25,7 +25,8 @@ from visavis.avatar.topology import (
     triangles,
 )
 
-F32 = NDArray[np.float32]
+F32 = NDArray[np.floating]
+"""float32 at run time; numpy's stubs widen what arithmetic returns."""
 I32 = NDArray[np.int32]
 
 _RINGS = np.array([1.05, 1.12, 1.22, 1.36, 1.55, 1.85, 2.4, 3.4], np.float32)
@@ -58,7 +59,10 @@ class Mesh:
         points[:, 0] += np.float32(offset)
         unit = float(np.linalg.norm(np.subtract(*points[OUTER_EYE_CORNERS])[:2]))
         own = rig.deltas is not None
-        deltas = rig.deltas * np.float32(scale) if own else generic_deltas() * np.float32(unit)
+        if rig.deltas is None:
+            deltas = generic_deltas() * np.float32(unit)
+        else:
+            deltas = rig.deltas * np.float32(scale)
         _shut_at_rest(points, unit)
         _exact_blink(points, deltas, own)
         if rig.manifest.pivot is None:
@@ -99,7 +103,7 @@ class Posed:
         forward = self.rotation[:2, :2]
         behind = self.rotation[:2, 2] * np.float32(depth - pivot[2]) + pivot[:2] + self.shift
         back = np.linalg.inv(forward)
-        return np.column_stack([back, pivot[:2] - back @ behind]).astype(np.float32)
+        return np.ascontiguousarray(np.column_stack([back, pivot[:2] - back @ behind]), np.float32)
 
 
 def posed(mesh: Mesh, pose: Pose) -> Posed:

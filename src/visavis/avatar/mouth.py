@@ -44,7 +44,7 @@ def painted(mesh: Mesh) -> Interior:
     shine = (0.62 + 0.42 * np.clip((v + 0.05) / 0.2, 0, 1)) * np.clip(1.02 - 0.5 * u * u, 0, 1)
     out += upper * round_off * (np.array(_TOOTH) * shine[..., None] - out)
     picture = np.dstack([np.clip(out, 0, 255), np.full((height, width), 255)]).astype(np.uint8)
-    picture = np.ascontiguousarray(cv2.GaussianBlur(picture, (0, 0), max(0.4, 0.009 * wide)))
+    picture = cv2.GaussianBlur(picture, (0, 0), max(0.4, 0.009 * wide)).astype(np.uint8)
     return Interior(
         picture=picture,
         upper=_curve(mesh, UPPER_LIP, -0.02),

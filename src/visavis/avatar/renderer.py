@@ -11,9 +11,9 @@ import numpy as np
 
 from visavis.avatar import kernels
 from visavis.avatar.coefficients import Coefficients, Pose
-from visavis.avatar.mesh import Posed, posed
+from visavis.avatar.mesh import F32, Posed, posed
 from visavis.avatar.rig import Rig
-from visavis.avatar.stage import CELL, REGIONS, Box, StageKey, stage
+from visavis.avatar.stage import CELL, REGIONS, U8, Box, StageKey, stage
 from visavis.avatar.topology import CHIN, EYES, LOWER_LIP, UPPER_LIP
 from visavis.media import I420
 
@@ -42,18 +42,13 @@ class Renderer:
         """Draw into ``out``, BT.601 limited range; returns the mesh as drawn."""
         at = posed(self.stage.mesh, pose)
         self._move_pixels(at)
-        for key, alpha in self._active_keys(pose.coefficients):
+        active = self._active_keys(pose.coefficients)
+        for key, alpha in active:
             self._fade_in(key, alpha, at)
-        self._draw_lips_and_lids(at, pose.coefficients)
+        self._draw_lips_and_lids(at, active)
         self._draw_eyes(at, pose)
         self._draw_mouth(at)
-        x0, y0, x1, y1 = self.stage.box
-        rows, columns = slice(y0, y1), slice(x0, x1)
-        kernels.over(
-            self._layer[rows, columns],
-            self.stage.ground[rows, columns],
-            self._picture[rows, columns],
-        )
+        kernels.over(self._layer, self.stage.ground, self.stage.box, self._picture)
         cv2.cvtColor(self._picture, cv2.COLOR_RGB2YUV_I420, dst=out.buffer)
         return at
 
@@ -66,28 +61,28 @@ class Renderer:
             (at.face, mesh.holes, source),
             (at.face, mesh.triangles, source),
         ):
-            kernels.raster_map(points, faces, origin, flat, 1 / CELL, (0, 0), *maps)
-        self._remap(self.stage.texture, self.stage.box, (0, 0), self._layer)
+            kernels.raster_map(points, faces, origin, flat, 1 / CELL, *maps)
+        self._remap(self.stage.texture, self.stage.box, self._layer)
 
-    def _remap(
-        self, texture: np.ndarray, box: Box, origin: tuple[int, int], out: np.ndarray
-    ) -> None:
+    def _remap(self, texture: U8, box: Box, out: U8) -> None:
         """Scale the coarse maps up within ``box`` and fetch the pixels they point at."""
         x0, y0, x1, y1 = box
-        rows, columns = slice(y0, y1), slice(x0, x1)
-        ox, oy = origin
-        low = (slice(y0 // CELL - oy, y1 // CELL - oy), slice(x0 // CELL - ox, x1 // CELL - ox))
-        map_x, map_y = self._full[0][rows, columns], self._full[1][rows, columns]
-        for coarse, full in zip(self._coarse[:2], (map_x, map_y), strict=True):
-            cv2.resize(coarse[low], (x1 - x0, y1 - y0), dst=full)
+        map_x, map_y = (self._scaled_up(n, box) for n in (0, 1))
         cv2.remap(
             texture,
             map_x,
             map_y,
             cv2.INTER_LINEAR,
-            dst=out[rows, columns],
+            dst=out[y0:y1, x0:x1],
             borderMode=cv2.BORDER_REPLICATE,
         )
+
+    def _scaled_up(self, n: int, box: Box) -> F32:
+        x0, y0, x1, y1 = box
+        coarse = self._coarse[n][y0 // CELL : y1 // CELL, x0 // CELL : x1 // CELL]
+        full = self._full[n][y0:y1, x0:x1]
+        cv2.resize(coarse, (x1 - x0, y1 - y0), dst=full)
+        return full
 
     def _active_keys(self, coefficients: Coefficients) -> list[tuple[StageKey, float]]:
         """Keys to draw one over the other, so that each ends up with its share of the pose."""
@@ -98,8 +93,8 @@ class Renderer:
             total = max(1.0, sum(shares))
             left = 1.0
             later: list[tuple[StageKey, float]] = []
-            for key, share in zip(reversed(keys), reversed(shares), strict=True):
-                share /= total
+            for key, part in zip(reversed(keys), reversed(shares), strict=True):
+                share = part / total
                 if share > _FAINT:
                     later.append((key, min(1.0, share / max(left, 1e-3))))
                     left -= share
@@ -107,31 +102,17 @@ class Renderer:
         return out
 
     def _fade_in(self, key: StageKey, alpha: float, at: Posed) -> None:
-        x0, y0, x1, y1 = key.box
-        rows, columns = slice(y0, y1), slice(x0, x1)
-        low = (slice(y0 // CELL, y1 // CELL), slice(x0 // CELL, x1 // CELL))
-        mask = self._coarse[2][low]
-        mask[:] = 0
-        kernels.raster_map(
-            at.face,
-            key.triangles,
-            key.points,
-            key.mask,
-            1 / CELL,
-            (x0 // CELL, y0 // CELL),
-            *(coarse[low] for coarse in self._coarse),
-        )
-        self._remap(key.texture, key.box, (0, 0), self._key_layer)
-        full_mask = self._full[2][rows, columns]
-        cv2.resize(mask, (x1 - x0, y1 - y0), dst=full_mask)
-        kernels.mix(self._key_layer[rows, columns], full_mask, alpha, self._layer[rows, columns])
+        self._coarse[2].fill(0)
+        kernels.raster_map(at.face, key.triangles, key.points, key.mask, 1 / CELL, *self._coarse)
+        self._remap(key.texture, key.box, self._key_layer)
+        self._scaled_up(2, key.box)
+        kernels.mix(self._key_layer, self._full[2], alpha, key.box, self._layer)
 
-    def _draw_lips_and_lids(self, at: Posed, coefficients: Coefficients) -> None:
+    def _draw_lips_and_lids(self, at: Posed, active: list[tuple[StageKey, float]]) -> None:
         stage = self.stage
         source = np.ascontiguousarray(stage.mesh.points[:, :2])
         layers = [(source, self._everywhere, 1.0, stage.texture)]
-        for key, alpha in self._active_keys(coefficients):
-            layers.append((key.points, key.mask, alpha, key.texture))
+        layers += [(key.points, key.mask, alpha, key.texture) for key, alpha in active]
         for points, mask, alpha, texture in layers:
             kernels.raster_picture(at.face, stage.fine, points, mask, alpha, texture, self._layer)
 

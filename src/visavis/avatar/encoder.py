@@ -1,0 +1,88 @@
+"""VP8, encoded once for the room and the recorder, and obedient to both."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+
+from visavis.media import FPS, I420, EncodedVideo
+
+_OPTIONS = {
+    "deadline": "realtime",
+    "cpu-used": "-8",  # negative: that speed, whatever time is left
+    "lag-in-frames": "0",
+    "noise-sensitivity": "0",
+    "error-resilient": "1",
+    "static-thresh": "1",
+    "undershoot-pct": "95",
+    "overshoot-pct": "100",
+    "max-intra-rate": "900",
+}
+_GOP_S = 60
+"""A key frame is sent when asked for; this is only for those who never ask."""
+_RETARGET = 0.2
+"""libvpx behind PyAV keeps the bitrate it was opened with: change it only when it is worth a
+key frame."""
+
+
+class Vp8Encoder:
+    """A live VP8 encoder for one picture size, on one thread at a time. Releases the GIL."""
+
+    def __init__(self, width: int, height: int, bitrate_bps: int = 600_000, fps: int = FPS) -> None:
+        self._width, self._height, self._fps = width, height, fps
+        self._wanted_bps = self._bitrate_bps = bitrate_bps
+        self._codec = self._open()
+        self._frame = VideoFrame(width, height, "yuv420p")
+
+    @property
+    def bitrate_bps(self) -> int:
+        """What the encoder aims at now."""
+        return self._bitrate_bps
+
+    def set_bitrate(self, bps: int) -> None:
+        """Aim at another bitrate. A change of more than 20 % costs a key frame; a smaller one
+        waits for the next key frame that is sent anyway."""
+        self._wanted_bps = max(50_000, bps)
+
+    def encode(self, frame: I420, pts: int, *, keyframe: bool = False) -> EncodedVideo:
+        """Encode ``frame``; ``pts`` counts frames and must grow."""
+        if (frame.width, frame.height) != (self._width, self._height):
+            raise ValueError(f"encoder is {self._width}x{self._height}, not {frame.width}x…")
+        change = abs(self._wanted_bps - self._bitrate_bps) / self._bitrate_bps
+        if change > _RETARGET or (keyframe and change > 0):
+            self._bitrate_bps = self._wanted_bps
+            self._codec = self._open()
+        self._fill(frame)
+        self._frame.pts = pts
+        self._frame.time_base = Fraction(1, self._fps)
+        self._frame.pict_type = PictureType.I if keyframe else PictureType.NONE
+        packets = [
+            EncodedVideo(bytes(packet), packet.is_keyframe, self._width, self._height)
+            for packet in self._codec.encode(self._frame)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        ]
+        if len(packets) != 1:
+            raise RuntimeError(f"one frame gave {len(packets)} packets")
+        return packets[0]
+
+    def _fill(self, frame: I420) -> None:
+        """Copy the planes into the encoder's own frame, row by row where it pads them."""
+        for plane, source in zip(self._frame.planes, (frame.y, frame.u, frame.v), strict=True):
+            target = memoryview(plane)
+
+            view = np.frombuffer(target, np.uint8).reshape(-1, plane.line_size)
+            view[: source.shape[0], : source.shape[1]] = source
+
+    def _open(self) -> VideoCodecContext:
+        codec = av.CodecContext.create("libvpx", "w")
+        codec.width, codec.height = self._width, self._height
+        codec.pix_fmt = "yuv420p"
+        codec.time_base = Fraction(1, self._fps)
+        codec.framerate = Fraction(self._fps)
+        codec.bit_rate = self._bitrate_bps
+        codec.gop_size = _GOP_S * self._fps
+        codec.thread_count = 1
+        codec.options = dict(_OPTIONS)
+        codec.open()
+        return codec
