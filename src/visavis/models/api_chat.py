@@ -15,6 +15,9 @@ from visavis.models.api_errors import ApiError, body_of
 from visavis.models.hosted import Hosted
 from visavis.models.llama import Json, Llama, ModelRefused
 
+_STILL_READING = ": reading the prompt\n\n"
+"""An event-stream comment: a slow machine is not a dead one."""
+
 
 class ChatRequest(BaseModel):
     """What is looked at here; every other field goes to the model as it came."""
@@ -40,10 +43,10 @@ def router(llm: Hosted[Llama], slots: int) -> APIRouter:
     async def _(request: ChatRequest) -> Response:
         llm.check_name(request.model)
         chunks = replies.run(llm.ready(), request.for_llama(), llm.name)
-        await anext(chunks)
+        await anext(chunks, None)  # taken, or refused: from here on the status is 200
         if request.stream:
             return StreamingResponse(_events(chunks), media_type="text/event-stream")
-        return JSONResponse(_joined([chunk async for chunk in chunks]))
+        return JSONResponse(_joined([chunk async for chunk in chunks if chunk]))
 
     return routes
 
@@ -57,9 +60,9 @@ class _Replies:
         self._running = 0
 
     async def run(self, engine: Llama, request: Json, name: str) -> AsyncGenerator[Json]:
-        """First an empty chunk, when the model has taken the request, then the reply's chunks.
+        """An empty chunk for each step through the prompt, then the reply's chunks.
 
-        A request that the model refuses raises ``ApiError`` instead of the empty chunk.
+        A request that the model refuses raises ``ApiError`` before the first one.
         """
         if self._running >= self._limit:
             raise ApiError(503, "overloaded", "Too many replies are under way.")
@@ -81,12 +84,8 @@ class _Replies:
         work = loop.run_in_executor(self._threads, complete)
         work.add_done_callback(self._ended)
         try:
-            if await chunks.get() is None:  # else it is the first report on the prompt
-                await work
-            yield {}
             while (chunk := await chunks.get()) is not None:
-                if "prompt_progress" not in chunk:
-                    yield {**chunk, "model": name}
+                yield {} if "prompt_progress" in chunk else {**chunk, "model": name}
             await work
         except ModelRefused as error:
             raise ApiError(400, error.code, str(error)) from error
@@ -102,7 +101,7 @@ class _Replies:
 async def _events(chunks: AsyncIterator[Json]) -> AsyncIterator[str]:
     try:
         async for chunk in chunks:
-            yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+            yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" if chunk else _STILL_READING
     except ApiError as error:  # the headers are gone: tell it in the stream
         yield f"data: {json.dumps(body_of(error.status, error.code, str(error)))}\n\n"
     yield "data: [DONE]\n\n"
@@ -116,7 +115,7 @@ def _joined(chunks: list[Json]) -> Json:
     if calls := _joined_calls(deltas):
         message |= {"content": content or None, "tool_calls": calls}
     reason = next((c["finish_reason"] for c in reversed(deltas) if c.get("finish_reason")), None)
-    last = chunks[-1]
+    last: Json = chunks[-1] if chunks else {}
     return {
         "id": last.get("id"),
         "object": "chat.completion",
