@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.types import Scope
 
+from visavis.agents.demo import find_agent
 from visavis.avatar.rig import portrait
 from visavis.server.errors import Problem
 from visavis.server.services import Provided
@@ -60,12 +61,15 @@ async def home() -> RedirectResponse:
 
 @router.get("/meet/{agent_id}", include_in_schema=False)
 async def page(agent_id: str) -> FileResponse:
-    """The page itself; it learns about its agent from ``/v1/meet/{agent_id}``."""
-    agent_or_problem(agent_id)
+    """The page itself; it learns about its agent from ``/v1/meet/{agent_id}``.
+
+    For an unknown agent too: the page then says so in words that a visitor understands.
+    """
+    status = 200 if find_agent(agent_id) else 404
     meet = WEB / "meet.html"
     if not meet.is_file():
         raise Problem("web_not_built", "Run: make web")
-    return FileResponse(meet, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+    return FileResponse(meet, status, PAGE_HEADERS, media_type="text/html; charset=utf-8")
 
 
 @router.get("/v1/meet/{agent_id}")

@@ -22,6 +22,8 @@ interface Held {
   microphone: Microphone | null;
   grant: SessionGrant | null;
   room: Room | null;
+  /** The agent has announced that it cannot go on; it still says so aloud before it leaves. */
+  failing: Problem | null;
 }
 
 const FADE_MS = 700;
@@ -49,7 +51,13 @@ async function load(): Promise<void> {
 async function start(withMicrophone: boolean): Promise<void> {
   if (held) return;
   if (!call.agent) return load();
-  const mine: Held = { abort: new AbortController(), microphone: null, grant: null, room: null };
+  const mine: Held = {
+    abort: new AbortController(),
+    microphone: null,
+    grant: null,
+    room: null,
+    failing: null,
+  };
   held = mine;
   try {
     await connect(mine, call.agent.agentId, withMicrophone);
@@ -74,7 +82,7 @@ async function connect(mine: Held, agentId: string, withMicrophone: boolean): Pr
   mine.grant = await startSession(agentId);
   signal.throwIfAborted();
   dispatch({ type: "step", step: "room" });
-  const handlers = { media, message, link, left: () => finish(true) };
+  const handlers = { media, message, link, left };
   mine.room = await Room.join(mine.grant, mine.microphone?.track ?? null, handlers, signal);
   dispatch({ type: "joined", now: Date.now() });
 }
@@ -136,13 +144,18 @@ function playSound(): void {
 
 function message(received: RtviMessage): void {
   dispatch({ type: "message", message: received });
-  if (received.type === "error" && received.data["fatal"] === true) {
-    fail(new Problem("session_failed", String(received.data["error"] ?? "")));
+  if (held && received.type === "error" && received.data["fatal"] === true) {
+    held.failing = new Problem("session_failed", String(received.data["error"] ?? ""));
   }
 }
 
+function left(): void {
+  if (held?.failing) fail(held.failing);
+  else finish(true);
+}
+
 function link(state: Link): void {
-  if (state === "lost") fail(new Problem("connection_lost"));
+  if (state === "lost") fail(held?.failing ?? new Problem("connection_lost"));
   else dispatch({ type: "interrupted", is: state === "interrupted" });
 }
 
