@@ -52,8 +52,13 @@ class Dialogue:
             self._history = self._history[(len(self._history) + 1) // 2 :]
 
     async def prefill(self) -> None:
-        """Bring what is known so far into the model's cache."""
-        await self._llm.prefill(self.messages())
+        """Bring what is known so far into the model's cache. One retry."""
+        try:
+            await self._llm.prefill(self.messages())
+        except ProviderError as error:
+            if not error.retryable:
+                raise
+            await self._llm.prefill(self.messages())
 
 
 def _with(messages: list[Message], message: Message) -> list[Message]:

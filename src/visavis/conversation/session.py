@@ -118,7 +118,8 @@ class _Session:
 
     async def _live(self, tasks: asyncio.TaskGroup) -> None:
         """The face is live as soon as the room is, whatever the models still need."""
-        models = tasks.create_task(self._prepare_models())
+        voice = tasks.create_task(self._prepare_voice())
+        tasks.create_task(self._prepare_model())
         self._emit(StateEntered(SessionState.WEBRTC_CONNECTION))
         try:
             await self._room.connect()
@@ -129,7 +130,9 @@ class _Session:
         self._connected.set()
         tasks.create_task(self._playout.run())
         tasks.create_task(self._obey_network())
-        await models
+        await voice
+        if self._over.done():
+            return
         self._emit(StateEntered(SessionState.CONVERSATION))
         tasks.create_task(self._listen())
         tasks.create_task(self._obey_user())
@@ -137,18 +140,24 @@ class _Session:
         await asyncio.sleep(self._spec.agent.max_duration_seconds)
         self._end(EndReason.MAX_DURATION)
 
-    async def _prepare_models(self) -> None:
-        """Warm the voice and the model's prefix cache; keep an apology for when they fail."""
+    async def _prepare_voice(self) -> None:
+        """Warm the voice, and keep an apology for when something fails."""
         try:
-            await self._record_apology()
+            async with closing(self._speaker.speak(0, once(APOLOGY))) as speech:
+                self._apology = [piece.chunk async for piece in speech]
+        except ProviderError as error:
+            await self._fail_once_connected(error)
+
+    async def _prepare_model(self) -> None:
+        """Let the model read the prompt; the greeting does not wait for it."""
+        try:
             await self._dialogue.prefill()
         except ProviderError as error:
-            await self._connected.wait()  # whom else to tell?
-            self._fail(error)
+            await self._fail_once_connected(error)
 
-    async def _record_apology(self) -> None:
-        async with closing(self._speaker.speak(0, once(APOLOGY))) as speech:
-            self._apology = [piece.chunk async for piece in speech]
+    async def _fail_once_connected(self, error: ProviderError) -> None:
+        await self._connected.wait()  # whom else to tell?
+        self._fail(error)
 
     async def _apologise(self) -> None:
         said = [chunk.text for chunk in self._apology] or [APOLOGY]

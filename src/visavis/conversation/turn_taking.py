@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
+import structlog
+
 from visavis.avatar.base import Phase
 from visavis.conversation import listener as ear
 from visavis.conversation import playout as mouth
@@ -32,6 +34,8 @@ from visavis.events import (
 )
 from visavis.media import SpeechChunk, TurnSpeech, now_us
 from visavis.providers.base import ProviderError, Transcript
+
+log = structlog.stdlib.get_logger("visavis.conversation")
 
 Fail = Callable[[ProviderError], None]
 
@@ -274,6 +278,7 @@ class TurnTaking:
         turn.drop_reply()
         self._listener.guard(agent_speaks=False)
         self._dialogue.remember(turn.user_text, said)
+        self._tasks.create_task(self._reread())
         if turn.audible:
             self._announcer.publish(AgentStoppedSpeaking(turn.id, interrupted))
         video = self._playout.video
@@ -289,6 +294,13 @@ class TurnTaking:
             )
         )
         self._close_turn(turn)
+
+    async def _reread(self) -> None:
+        """Let the model read what was really said before it is needed again."""
+        try:
+            await self._dialogue.prefill()
+        except ProviderError as error:
+            log.warning("prefill_failed", code=error.code)  # the next reply tells, if it lasts
 
     def _close_turn(self, turn: Turn) -> None:
         turn.over.set()

@@ -4,17 +4,15 @@ import threading
 from typing import Protocol
 
 from visavis.avatar.base import Avatar, Playhead
-from visavis.media import I420, EncodedVideo
+from visavis.media import FPS, I420, EncodedVideo
 from visavis.rooms.base import Room
-
-_PTS_RATE = 90_000
 
 
 class VideoEncoder(Protocol):
     """Encodes pictures of one size, in order."""
 
     def encode(self, frame: I420, pts: int, *, keyframe: bool) -> EncodedVideo:
-        """Encode one frame; ``pts`` in 90 kHz units."""
+        """Encode one frame; ``pts`` counts frames (of 1/``FPS`` s) and grows."""
         ...
 
     def set_bitrate(self, bps: int) -> None: ...
@@ -38,6 +36,7 @@ class VideoPump:
         self._keyframe_wanted = True
         self._bitrate: int | None = None
         self._first_us: int | None = None
+        self._pts = -1
         self.frames_sent = 0
         self.frames_dropped = 0
 
@@ -90,7 +89,8 @@ class VideoPump:
         if self._first_us is None:
             self._first_us = at.capture_us
         self._avatar.frame(at, self._picture)
-        pts = (at.capture_us - self._first_us) * _PTS_RATE // 1_000_000
-        packet = self._encoder.encode(self._picture, pts, keyframe=keyframe)
+        elapsed = round((at.capture_us - self._first_us) * FPS / 1_000_000)
+        self._pts = max(self._pts + 1, elapsed)
+        packet = self._encoder.encode(self._picture, self._pts, keyframe=keyframe)
         self._room.push_video(packet, at.capture_us)
         self.frames_sent += 1

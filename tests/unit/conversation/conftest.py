@@ -1,5 +1,6 @@
-"""Parts around the playout that record what they are asked for."""
+"""Parts around the playout that record what they are asked for, and scripted models."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,13 +12,15 @@ from visavis.conversation.playout import TICK_US, Playout, PlayoutEvent
 from visavis.media import (
     I420,
     OUTPUT_RATE,
-    OUTPUT_TICK,
     EncodedVideo,
     SpeechChunk,
     TurnSpeech,
     WordTime,
 )
+from visavis.providers.base import Flush, TextDelta, Transcript
 from visavis.testing import MemoryRoom
+
+WORD_S = 0.1
 
 
 @dataclass
@@ -108,4 +111,77 @@ def speech() -> Callable[..., TurnSpeech]:
     return make
 
 
-__all__ = ["OUTPUT_TICK", "Stage"]
+@dataclass
+class Stt:
+    """Answers each ``Flush`` with the next text; an exception among them is raised."""
+
+    texts: list = field(default_factory=list)
+    flushes: int = 0
+
+    async def stream(self, audio, *, language):
+        async for item in audio:
+            if isinstance(item, Flush):
+                self.flushes += 1
+                text = self.texts.pop(0)
+                if isinstance(text, asyncio.Event):
+                    await text.wait()
+                    text = self.texts.pop(0)
+                if isinstance(text, Exception):
+                    raise text
+                yield Transcript(text, final=True)
+
+
+@dataclass
+class Llm:
+    """Replies what ``answer`` says to the last message, in one delta per word."""
+
+    answer: Callable[[str], object] = lambda text: f"You said: {text}"
+    asked: list = field(default_factory=list)
+    prefilled: list = field(default_factory=list)
+    open: int = 0
+
+    async def reply(self, messages, tools=()):
+        self.asked.append([(m.role, m.content) for m in messages])
+        answer = self.answer(messages[-1].content)
+        if isinstance(answer, Exception):
+            raise answer
+        self.open += 1
+        try:
+            for word in answer.split(" "):
+                await asyncio.sleep(0)
+                yield TextDelta(word + " ")
+        finally:
+            self.open -= 1
+
+    async def prefill(self, messages):
+        self.prefilled.append([(m.role, m.content) for m in messages])
+
+
+@dataclass
+class Tts:
+    """Every word is 100 ms of tone."""
+
+    spoken: list = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def speak(self, text, *, voice):
+        async for clause in text:
+            if self.failure:
+                raise self.failure
+            self.spoken.append(clause)
+            samples = round(24_000 * WORD_S * len(clause.split()))
+            tone = 8000 * np.sin(2 * np.pi * 200 * np.arange(samples) / 24_000)
+            yield SpeechChunk(tone.astype(np.int16), 24_000, clause)
+
+
+@dataclass
+class Scripted:
+    Stt = Stt
+    Llm = Llm
+    Tts = Tts
+
+
+@pytest.fixture
+def scripted() -> Scripted:
+    """Models that do what a test tells them to, without time passing."""
+    return Scripted()
