@@ -147,15 +147,17 @@ def _written_words(
     found: list[WordTime] = []
     at = 0.0
     for _, first, last, spoken_first, spoken_last in matcher.get_opcodes():
-        spans = [times[index] for index in range(spoken_first, spoken_last) if index in times]
-        if last - first == spoken_last - spoken_first == len(spans):
-            found += [
-                WordTime(word, *span) for word, span in zip(written[first:last], spans, strict=True)
-            ]
+        run = written[first:last]
+        if len(run) == spoken_last - spoken_first:
+            for word, index in zip(run, range(spoken_first, spoken_last), strict=True):
+                span = times.get(index, (at, at))
+                found.append(WordTime(word, *span))
+                at = span[1]
         else:
+            spans = [times[index] for index in range(spoken_first, spoken_last) if index in times]
             begin, end = (spans[0][0], spans[-1][1]) if spans else (at, at)
-            found += _shared(written[first:last], begin, end)
-        at = found[-1].end_s if found else at
+            found += _shared(run, begin, end)
+            at = end
     return tuple(found)
 
 
