@@ -43,7 +43,7 @@ class TurnReport:
 @dataclass(frozen=True, slots=True)
 class CallReport:
     server: str
-    agent_id: str
+    agent_name: str
     session_id: str
     web_link: str
     length_s: float
@@ -84,9 +84,9 @@ def turn_report(
         said=exchange.utterance.text or exchange.utterance.source,
         source=exchange.utterance.source,
         spoken_s=round(exchange.utterance.duration_s, 2),
-        transcript=_joined(turn.get("userText") for turn in server_turns)
+        transcript=_joined(turn.get("user_text") for turn in server_turns)
         or _heard(exchange, witness),
-        reply=_joined(turn.get("agentText") for turn in server_turns)
+        reply=_joined(turn.get("agent_text") for turn in server_turns)
         or _replied(exchange, witness),
         interrupted=exchange.interrupted_by_us,
         voice_to_voice_ms=None if voice_to_voice is None else round(1000 * voice_to_voice, 1),

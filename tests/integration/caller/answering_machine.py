@@ -73,8 +73,10 @@ class AnsweringMachine:
         async def session() -> Any:
             timings = {"voice_to_voice_ms": 410.0, "transcript_ms": 120.0}
             return {
+                "agent_name": "Beeper",
+                "end_reason": "user_left" if self.replies else None,
                 "turns": [
-                    {"userText": "Hello.", "agentText": REPLY, "timings": timings}
+                    {"user_text": "Hello.", "agent_text": REPLY, "timings": timings}
                     for _ in self.replies
                 ]
             }

@@ -33,6 +33,7 @@ async def test_a_call_is_reported_and_recorded_as_it_was(tmp_path: Path) -> None
     assert len(machine.replies) == 2
     assert report.answered
     assert not report.errors
+    assert report.end_reason == "user_left"
     for turn in report.turns:
         assert turn.reply == REPLY
         assert turn.transcript == "Hello."
@@ -45,7 +46,7 @@ async def test_a_call_is_reported_and_recorded_as_it_was(tmp_path: Path) -> None
     captions = (tmp_path / "call.vtt").read_text()
     assert captions.startswith("WEBVTT")
     assert captions.count("<v You>Hello.") == 2
-    assert captions.count(f"<v Echo>{REPLY}") == 2
+    assert captions.count(f"<v Beeper>{REPLY}") == 2
     _check_clip(tmp_path / "call.mp4")
 
 
