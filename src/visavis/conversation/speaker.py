@@ -18,36 +18,43 @@ class Speaker:
 
     async def speak(self, turn_id: int, clauses: AsyncIterator[str]) -> AsyncIterator[TurnSpeech]:
         """Speak clauses as they arrive. One retry when nothing has been spoken yet."""
-        async with closing(clauses):
-            async for speech in self._speak(turn_id, clauses):
-                yield speech
-
-    async def _speak(self, turn_id: int, clauses: AsyncIterator[str]) -> AsyncIterator[TurnSpeech]:
-        taken: list[str] = []
         resampler = Resampler()
         position_s = 0.0
-        for last_try in (False, True):
-            try:
-                text = _again(taken, clauses)
-                async with closing(self._tts.speak(text, voice=self._voice)) as chunks:
-                    async for chunk in chunks:
-                        sound = resampler.resample(with_words(chunk))
-                        speech = TurnSpeech(turn_id, position_s, sound)
-                        position_s = speech.end_s
-                        yield speech
-                return
-            except ProviderError as error:
-                if last_try or position_s or not error.retryable:
-                    raise
+        async with closing(clauses):
+            text = _Replay(clauses)
+            for last_try in (False, True):
+                try:
+                    async with closing(self._tts.speak(text.stream(), voice=self._voice)) as chunks:
+                        async for chunk in chunks:
+                            sound = resampler.resample(with_words(chunk))
+                            speech = TurnSpeech(turn_id, position_s, sound)
+                            position_s = speech.end_s
+                            yield speech
+                    return
+                except ProviderError as error:
+                    if last_try or position_s or text.failed or not error.retryable:
+                        raise
 
 
-async def _again(taken: list[str], rest: AsyncIterator[str]) -> AsyncIterator[str]:
-    """What was taken before, then the rest, which is noted as it is taken."""
-    for clause in list(taken):
-        yield clause
-    async for clause in rest:
-        taken.append(clause)
-        yield clause
+class _Replay:
+    """Clauses that can be read once more from the start."""
+
+    def __init__(self, clauses: AsyncIterator[str]) -> None:
+        self._clauses = clauses
+        self._taken: list[str] = []
+        self.failed = False
+        """The clauses themselves could not be had: no matter of the voice."""
+
+    async def stream(self) -> AsyncIterator[str]:
+        for clause in list(self._taken):
+            yield clause
+        try:
+            async for clause in self._clauses:
+                self._taken.append(clause)
+                yield clause
+        except ProviderError:
+            self.failed = True
+            raise
 
 
 class Resampler:

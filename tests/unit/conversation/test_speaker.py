@@ -76,6 +76,17 @@ async def test_no_further_retry(tts):
         [piece async for piece in Speaker(tts, "v").speak(1, two())]
 
 
+async def test_a_failure_of_the_text_is_not_retried_here():
+    async def broken():
+        yield "One two."
+        raise BUSY
+
+    tts = ScriptedTts()
+    with pytest.raises(ProviderError):
+        [piece async for piece in Speaker(tts, "v").speak(1, broken())]
+    assert tts.heard == ["One two."]
+
+
 def test_words_without_times_are_spread_over_the_sound():
     chunk = with_words(SpeechChunk(np.zeros(9000, np.int16), 1000, "a bbb cc"))
     assert [word.text for word in chunk.words] == ["a", "bbb", "cc"]
