@@ -22,9 +22,13 @@ from visavis.rooms.sdp import with_candidates
 Args = TypeVarTuple("Args")
 
 _PUSH_MS = 10
+_PUSH_US = _PUSH_MS * 1000
 _PUSH_SAMPLES = OUTPUT_RATE * _PUSH_MS // 1000
+_SILENCE = bytes(2 * _PUSH_SAMPLES)
+_MAX_GAP_US = 1_000_000
 _GATHERING_S = 3.0
-_MIN_BPS, _START_BPS, _MAX_BPS = 100_000, 800_000, 2_000_000
+_MIN_BPS, _START_BPS, _MAX_BPS = 100_000, 700_000, 1_000_000
+_MAX_VIDEO_BPS = 800_000  # a talking head at 512x512 gains nothing above
 
 _factory: rw.PeerConnectionFactory | None = None
 
@@ -48,9 +52,11 @@ class ReactorPeer:
         self._gathered = asyncio.Event()
         self._candidates: list[IceCandidate] = []
         self._state = rw.PeerConnectionState.New
+        self._audio_due_us = 2**63  # nothing is due before the first push
         self._channel: rw.DataChannel | None = None
         self._video_sender: rw.Transceiver | None = None
-        self._audio_sender: rw.Transceiver | None = None
+        self._audio_mid: str | None = None
+        self._video_mid: str | None = None
         self._heard: list[rw.Track] = []
         factory = _shared_factory()
         self._audio: rw.Track | None = factory.create_audio_track_with_local_source("voice")
@@ -145,7 +151,7 @@ class ReactorPeer:
         await pc.set_local_description(answer)
         await pc.set_bitrate(_MIN_BPS, _START_BPS, _MAX_BPS)
         if self._video_sender:
-            await self._video_sender.set_send_bitrate(max_bps=_MAX_BPS)
+            await self._video_sender.set_send_bitrate(max_bps=_MAX_VIDEO_BPS)
         # The SmallWebRTC answer has no way to send candidates later. A STUN server that does
         # not answer costs its candidate, not the call.
         with contextlib.suppress(TimeoutError):
@@ -156,22 +162,19 @@ class ReactorPeer:
         """Our voice and face go on the first section of their kind; the rest stays dark."""
         direction = rw.TransceiverDirection
         for transceiver in transceivers:
-            if transceiver.kind() == rw.MediaKind.Audio:
-                if self._audio_sender is None and self._audio is not None:
-                    self._audio_sender = transceiver
-                    await transceiver.set_track(self._audio)
-                mine = (
-                    transceiver.mid() == self._audio_sender.mid() if self._audio_sender else False
-                )
-                await transceiver.set_direction(direction.SendRecv if mine else direction.Inactive)
+            sound = transceiver.kind() == rw.MediaKind.Audio
+            if sound and self._audio_mid is None and self._audio is not None:
+                self._audio_mid = transceiver.mid()
+                await transceiver.set_track(self._audio)
+            elif not sound and self._video_sender is None and self._video is not None:
+                self._video_sender, self._video_mid = transceiver, transceiver.mid()
+                await transceiver.set_track(self._video)
+            if transceiver.mid() == self._audio_mid:
+                await transceiver.set_direction(direction.SendRecv)
+            elif transceiver.mid() == self._video_mid:
+                await transceiver.set_direction(direction.SendOnly)
             else:
-                if self._video_sender is None and self._video is not None:
-                    self._video_sender = transceiver
-                    await transceiver.set_track(self._video)
-                mine = (
-                    transceiver.mid() == self._video_sender.mid() if self._video_sender else False
-                )
-                await transceiver.set_direction(direction.SendOnly if mine else direction.Inactive)
+                await transceiver.set_direction(direction.Inactive)
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
         if self._pc is not None:
@@ -183,13 +186,16 @@ class ReactorPeer:
         track = self._audio
         if track is None:
             return
-        for n, start in enumerate(range(0, len(pcm), _PUSH_SAMPLES)):
-            track.push_pcm(
-                pcm[start : start + _PUSH_SAMPLES].tobytes(),
-                OUTPUT_RATE,
-                1,
-                capture_time_us=capture_us + n * _PUSH_MS * 1000,
-            )
+        # RTP audio time counts samples. A clock that skipped ticks must not shift it against
+        # the picture's, which receivers take tens of seconds to notice: the gap becomes silence.
+        gap_from = max(self._audio_due_us, capture_us - _MAX_GAP_US)
+        for at in range(gap_from, capture_us - _PUSH_US + 1, _PUSH_US):
+            track.push_pcm(_SILENCE, OUTPUT_RATE, 1, capture_time_us=at)
+        for start in range(0, len(pcm), _PUSH_SAMPLES):
+            piece = pcm[start : start + _PUSH_SAMPLES].tobytes()
+            at = capture_us + start * 1_000_000 // OUTPUT_RATE
+            track.push_pcm(piece, OUTPUT_RATE, 1, capture_time_us=at)
+        self._audio_due_us = capture_us + len(pcm) * 1_000_000 // OUTPUT_RATE
 
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None:
         track = self._video
@@ -225,9 +231,9 @@ class ReactorPeer:
         observer.on_connection_state_change = None
         observer.on_ice_candidate = observer.on_ice_gathering_change = None
         observer.on_track = observer.on_data_channel = None
-        held: list[object] = [self._audio_sender, self._video_sender, self._channel]
+        held: list[object] = [self._video_sender, self._channel]
         held += [*self._heard, self._pc, self._video, self._audio]
-        self._audio_sender = self._video_sender = self._channel = None
+        self._video_sender = self._channel = None
         self._pc = self._video = self._audio = None
         self._heard.clear()
         await asyncio.to_thread(held.clear)

@@ -106,6 +106,7 @@ class Show:
     """What the room sends: a tone and a picture that brightens, on one clock."""
 
     room: WebRtcRoom
+    stalled: bool = False
     keyframes_asked: int = 0
     keyframes_sent: int = 0
     frames_sent: int = 0
@@ -123,8 +124,9 @@ class Show:
         encoder, start, answered = _encoder(), now_us(), 0
         for tick in range(1_000_000):
             at = start + tick * 20_000
-            self.room.push_audio(TONE, at)
-            if tick % 2 == 0:
+            if not self.stalled:
+                self.room.push_audio(TONE, at)
+            if tick % 2 == 0 and not self.stalled:
                 key = self.keyframes_asked > answered
                 answered = self.keyframes_asked
                 packet = _encode(encoder, self.frames_sent, key)

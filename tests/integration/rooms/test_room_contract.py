@@ -97,6 +97,21 @@ async def test_voice_and_face_arrive_on_their_clock(call, until):
     assert 3000 < np.abs(sound).max() < 12_000
 
 
+async def test_a_stalled_clock_does_not_shift_voice_against_face(call, until):
+    _, user, show = call
+    await until(lambda: len(user.pictures) >= 25 and len(user.sound) >= 50)
+    voice, face = user.sound[-1].pts, user.pictures[-1].pts
+    show.stalled = True
+    await asyncio.sleep(0.4)
+    show.stalled = False
+    seen, heard = len(user.pictures), len(user.sound)
+    await until(lambda: len(user.pictures) >= seen + 40 and len(user.sound) >= heard + 80)
+    said_s = (user.sound[-1].pts - voice) / 48_000
+    shown_s = (user.pictures[-1].pts - face) / 90_000
+    assert said_s > 1.8
+    assert said_s == pytest.approx(shown_s, abs=0.25)
+
+
 async def test_a_key_frame_request_reaches_the_encoder(call, until):
     _, user, show = call
     await until(lambda: len(user.pictures) >= 10)

@@ -23,7 +23,11 @@ def resident_mb():
 
 
 def native_threads():
-    return len(list(Path("/proc/self/task").iterdir()))
+    return [int(path.name) for path in Path("/proc/self/task").iterdir()]
+
+
+def thread_count():
+    return len(native_threads())
 
 
 def open_files():
@@ -60,12 +64,12 @@ async def test_ten_calls_leave_no_thread_file_task_or_memory(engine, call_types)
     # The loop's default executor may still grow to its fixed size; it is not a leak.
     pool = min(32, (os.cpu_count() or 1) + 4)
     pooled = sum("asyncio_" in t.name for t in threading.enumerate())
-    threads, files = native_threads() + pool - pooled, open_files()
+    threads, files = thread_count() + pool - pooled, open_files()
     tasks, memory = len(asyncio.all_tasks()), resident_mb()
     for _ in range(CYCLES):
         await one_call(engine, make_user, show_type)
     gc.collect()
-    assert await settled(native_threads, threads) <= threads
+    assert await settled(thread_count, threads) <= threads
     assert await settled(open_files, files) <= files
     assert await settled(lambda: len(asyncio.all_tasks()), tasks) <= tasks
     assert resident_mb() - memory < 15
@@ -79,7 +83,7 @@ async def test_no_thread_runs_at_real_time_priority(user, call_types):
     async with asyncio.timeout(5):
         while len(user.pictures) < 3:  # noqa: ASYNC110 - frames come without an event
             await asyncio.sleep(0.01)
-    threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
+    threads = native_threads()
     policies = {os.sched_getscheduler(thread) for thread in threads}
     playing.cancel()
     await asyncio.gather(playing, return_exceptions=True)
