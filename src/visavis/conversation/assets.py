@@ -6,10 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from visavis.avatar import rig
+from visavis.avatar import puppet, rig
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.encoder import Vp8Encoder
-from visavis.avatar.puppet import Puppet
 from visavis.conversation.video import VideoEncoder
 from visavis.media import I420, INPUT_RATE
 from visavis.models import catalogue
@@ -42,6 +41,7 @@ class Assets:
         """Do everything once, so that no session pays for first times. Blocks, about a second."""
         self.vad.stream().probability(np.zeros(VAD_FRAME, np.int16))
         self.end_of_turn.probability(np.zeros(INPUT_RATE, np.int16))
+        puppet.warm_up()
         avatar = self.new_avatar(character_id)
         picture = I420.empty(*avatar.size)
         avatar.frame(Playhead(0, Phase.IDLE, 0, 0, None), picture)
@@ -49,7 +49,7 @@ class Assets:
 
 
 def _puppet(character_id: str) -> Avatar:
-    return Puppet(_rig(character_id))
+    return puppet.Puppet(_rig(character_id))
 
 
 @cache
