@@ -34,7 +34,7 @@ from visavis.avatar.encoder import Vp8Encoder
 from visavis.conversation.playout import Playout
 from visavis.media import I420, OUTPUT_RATE, SpeechChunk, TurnSpeech
 from visavis.rooms.base import KeyFrameRequest, WebRtcRoom
-from visavis.rooms.webrtc import open_room
+from visavis.rooms.webrtc import Engine, open_room
 
 SIZE = (512, 512)
 BEEP_S = 0.12
@@ -107,7 +107,7 @@ async def perform(room: WebRtcRoom, avatar: FlashAvatar, seconds: int) -> Playou
     return playout
 
 
-async def measure(engine: str, seconds: int) -> dict[str, Any]:
+async def measure(engine: Engine, seconds: int) -> dict[str, Any]:
     avatar = FlashAvatar()
     room = open_room(engine=engine, ice_servers=(), size=SIZE)
     page_text = Path(__file__).with_suffix(".html").read_text()

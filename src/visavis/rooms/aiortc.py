@@ -34,7 +34,7 @@ from aiortc.stats import RTCTransportStats
 
 from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate, RoomError
-from visavis.rooms.peer import PeerListener, PeerOptions
+from visavis.rooms.peer import MAX_BUFFERED_BYTES, PeerListener, PeerOptions
 
 _AUDIO_CLOCK = Fraction(1, OUTPUT_RATE)
 _VIDEO_CLOCK = Fraction(1, 90_000)
@@ -178,8 +178,11 @@ class AiortcPeer:
         self._video.put(packet)
 
     def send(self, text: str) -> None:
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(text)
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return
+        if channel.bufferedAmount < MAX_BUFFERED_BYTES:
+            channel.send(text)
 
     async def flush(self, timeout_s: float) -> None:
         channel = self._channel
@@ -202,8 +205,9 @@ class AiortcPeer:
         self._pc.remove_all_listeners()
         if self._channel is not None:
             self._channel.remove_all_listeners()
-        async with asyncio.timeout(_CLOSE_S):
-            await self._pc.close()
+        # A stuck goodbye must not keep the session from ending.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pc.close(), _CLOSE_S)
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)

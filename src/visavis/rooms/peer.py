@@ -7,6 +7,9 @@ from typing import Protocol
 from visavis.media import EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, IceServer, KeyFrameRequest, RateUpdate
 
+MAX_BUFFERED_BYTES = 1024 * 1024
+"""What may wait for a client that does not read its data channel; the rest is dropped."""
+
 
 @dataclass(frozen=True, slots=True)
 class PeerOptions:
@@ -58,7 +61,7 @@ class Peer(Protocol):
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None: ...
 
     def send(self, text: str) -> None:
-        """Send on the data channel, if it is open."""
+        """Send on the data channel, if it is open and being read."""
         ...
 
     async def flush(self, timeout_s: float) -> None:

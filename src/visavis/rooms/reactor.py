@@ -8,6 +8,7 @@ destructors block; received silence is not delivered (the room fills it in).
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVarTuple, Unpack
 
@@ -15,7 +16,7 @@ import reactor_webrtc as rw
 
 from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate
-from visavis.rooms.peer import PeerListener, PeerOptions
+from visavis.rooms.peer import MAX_BUFFERED_BYTES, PeerListener, PeerOptions
 from visavis.rooms.priority import drop_realtime_priority
 from visavis.rooms.sdp import with_candidates
 
@@ -26,6 +27,7 @@ _PUSH_US = _PUSH_MS * 1000
 _PUSH_SAMPLES = OUTPUT_RATE * _PUSH_MS // 1000
 _SILENCE = bytes(2 * _PUSH_SAMPLES)
 _MAX_GAP_US = 1_000_000
+_WAITING_TEXTS = 256
 _GATHERING_S = 3.0
 _MIN_BPS, _START_BPS, _MAX_BPS = 100_000, 700_000, 1_000_000
 _MAX_VIDEO_BPS = 800_000  # a talking head at 512x512 gains nothing above
@@ -54,6 +56,7 @@ class ReactorPeer:
         self._state = rw.PeerConnectionState.New
         self._audio_due_us = 2**63  # nothing is due before the first push
         self._channel: rw.DataChannel | None = None
+        self._texts: deque[bytes] = deque(maxlen=_WAITING_TEXTS)
         self._video_sender: rw.Transceiver | None = None
         self._audio_mid: str | None = None
         self._video_mid: str | None = None
@@ -98,11 +101,19 @@ class ReactorPeer:
         if self._channel is not None:
             return  # one is all that the protocol has
         self._channel = channel
-        channel.on_message(lambda data, binary: self._post(self._message, data, binary))
+        channel.on_message(self._on_message)
         channel.on_close(lambda: self._post(self._channel_closed))
         channel.on_open(lambda: self._post(self._channel_opened))
         if channel.state() == rw.DataChannelState.Open:
             self._post(self._channel_opened)
+
+    def _on_message(self, data: bytes, binary: bool) -> None:
+        if binary:
+            return
+        # A flood must not queue up in the loop: at most one wake-up and a few messages wait.
+        self._texts.append(data)
+        if len(self._texts) == 1:
+            self._post(self._read_texts)
 
     def _on_encoder_feedback(self, feedback: rw.KeyFrameRequest | rw.RateUpdate) -> None:
         if isinstance(feedback, rw.RateUpdate):
@@ -125,9 +136,11 @@ class ReactorPeer:
         if self._listener:
             self._listener.on_sound(pcm, rate, channels)
 
-    def _message(self, data: bytes, binary: bool) -> None:
-        if self._listener and not binary:
-            self._listener.on_text(data.decode(errors="replace"))
+    def _read_texts(self) -> None:
+        while self._texts:
+            text = self._texts.popleft().decode(errors="replace")
+            if self._listener:
+                self._listener.on_text(text)
 
     def _channel_opened(self) -> None:
         if self._listener:
@@ -208,9 +221,11 @@ class ReactorPeer:
 
     def send(self, text: str) -> None:
         channel = self._channel
-        if channel is not None and channel.state() == rw.DataChannelState.Open:
-            # The channel may close between the question and the sending.
-            with contextlib.suppress(RuntimeError):
+        if channel is None or channel.state() != rw.DataChannelState.Open:
+            return
+        # The channel may close between the question and the sending.
+        with contextlib.suppress(RuntimeError):
+            if channel.buffered_amount() < MAX_BUFFERED_BYTES:
                 channel.send(text.encode(), False)
 
     async def flush(self, timeout_s: float) -> None:
@@ -220,7 +235,10 @@ class ReactorPeer:
     async def bytes_received(self) -> int:
         if self._pc is None:
             return 0
-        report = await self._pc.get_stats()
+        try:
+            report = await self._pc.get_stats()
+        except RuntimeError:  # closed while asking
+            return 0
         return sum(pair.bytes_received for pair in report.candidate_pairs)
 
     async def close(self) -> None:

@@ -32,6 +32,7 @@ from visavis.rooms.sdp import (
 
 log = structlog.get_logger()
 
+Engine = Literal["auto", "reactor", "aiortc"]
 MakePeer = Callable[[PeerOptions, PeerListener], Peer]
 
 _ANSWER_S = 10.0
@@ -44,7 +45,7 @@ _CANDIDATES = 100
 
 def open_room(
     *,
-    engine: Literal["auto", "reactor", "aiortc"],
+    engine: Engine,
     ice_servers: Sequence[IceServer],
     size: tuple[int, int],
     udp_ports: tuple[int, int] | None = None,
@@ -60,7 +61,7 @@ def open_room(
     return _Room(_peer_maker(engine), options, connect_timeout_s, lost_after_s)
 
 
-def _peer_maker(engine: Literal["auto", "reactor", "aiortc"]) -> MakePeer:
+def _peer_maker(engine: Engine) -> MakePeer:
     if engine != "aiortc":
         try:
             from visavis.rooms.reactor import ReactorPeer

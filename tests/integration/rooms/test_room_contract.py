@@ -53,6 +53,20 @@ async def test_malformed_and_oversized_messages_are_answered_and_dropped(room, u
     assert message.type == "client-ready"
 
 
+async def test_a_flood_of_messages_costs_the_oldest(room, user, until):
+    await user.join(room)
+    for n in range(1000):
+        user.channel.send(rtvi.encode(rtvi.RtviMessage("client-message", {"t": "flood"}, str(n))))
+    await until(lambda: user.channel.bufferedAmount == 0)
+    user.channel.send("{")  # is answered once all before it has been read
+    assert rtvi.decode(await asyncio.wait_for(user.texts.get(), 5)).type == "error"
+    await room.close()
+    left = [int(message.id) async for message in room.messages()]
+    assert len(left) <= 256
+    assert left[-1] == 999
+    assert left == sorted(left)
+
+
 async def test_sound_comes_in_real_time_with_its_silence(room, user):
     await user.join(room)
     start = time.monotonic()
