@@ -6,6 +6,7 @@ reports (RFC 3550 §6.4.1). The difference between sound and picture on the way 
 other is the A/V skew of ``sync.py``.
 """
 
+from bisect import bisect_left
 from collections import deque
 from statistics import median
 
@@ -55,23 +56,28 @@ class ArrivalClock:
 
 
 class CaptureClock:
-    """The sender's wall clock for one stream, from its latest RTCP sender report."""
+    """The sender's wall clock for one stream, from its RTCP sender reports.
+
+    Every report is kept (one in some seconds): after a pause a sender's RTP clock may stand
+    differently to its wall clock, so each timestamp is read by the report nearest to it.
+    """
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._report: tuple[int, float] | None = None
-
-    @property
-    def known(self) -> bool:
-        return self._report is not None
+        self._timestamps: list[int] = []
+        self._ntp_s: list[float] = []
 
     def report(self, timestamp: int, ntp: int) -> None:
         """Take a sender report: unwrapped RTP time and 64-bit NTP time of the same moment."""
-        self._report = timestamp, ntp / _WRAP
+        at = bisect_left(self._timestamps, timestamp)
+        self._timestamps.insert(at, timestamp)
+        self._ntp_s.insert(at, ntp / _WRAP)
 
     def captured_s(self, timestamp: int) -> float | None:
         """Sender's NTP seconds of this RTP time; None before the first report."""
-        if self._report is None:
+        if not self._timestamps:
             return None
-        reported, ntp_s = self._report
-        return ntp_s + (timestamp - reported) / self._rate
+        after = bisect_left(self._timestamps, timestamp)
+        around = range(max(0, after - 1), min(after + 1, len(self._timestamps)))
+        nearest = min(around, key=lambda index: abs(self._timestamps[index] - timestamp))
+        return self._ntp_s[nearest] + (timestamp - self._timestamps[nearest]) / self._rate

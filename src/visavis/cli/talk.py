@@ -106,28 +106,27 @@ def show_table(console: "Console", report: "CallReport") -> None:
     """One line per turn: the figures that matter to a listener."""
     from rich.table import Table
 
-    table = Table(title=f"{report.agent_name}: {len(report.turns)} turns, {report.length_s:.0f} s")
-    table.add_column("you said", max_width=34, no_wrap=True)
-    for heading in ("heard", "LLM", "voice", "reply", "fps", "A/V skew"):
-        table.add_column(heading, justify="right")
+    table = Table(
+        title=f"{report.agent_name}: {len(report.turns)} turns, {report.length_s:.0f} s",
+        caption="ms after your last sound until the transcript, the LLM's first token, the voice's "
+        "first sound, and the reply as it was heard here; skew: how much sound came after picture",
+    )
+    table.add_column("you said", max_width=26, no_wrap=True)
+    for heading in ("text", "LLM", "voice", "heard", "fps", "skew"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for turn in report.turns:
         stages = ("transcript_ms", "llm_first_token_ms", "tts_first_audio_ms")
-        skew = "–" if turn.av_skew is None else f"{turn.av_skew.median_ms:+.0f} ms"
         table.add_row(
             turn.said,
-            *(_ms(turn.server_ms.get(stage)) for stage in stages),
-            _ms(turn.voice_to_voice_ms),
+            *(_number(turn.server_ms.get(stage)) for stage in stages),
+            _number(turn.voice_to_voice_ms),
             f"{turn.video_fps:.1f}",
-            skew,
+            "–" if turn.av_skew is None else f"{turn.av_skew.median_ms:+.0f}",
         )
     console.print(table)
-    console.print(
-        "[dim]ms after your last sound: transcript, first LLM token, first speech made, "
-        "and the reply as it arrived here.[/dim]"
-    )
     for error in report.errors:
         console.print(f"[red]{error}[/red]")
 
 
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f} ms"
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
