@@ -173,9 +173,9 @@ async def test_the_user_interrupts_by_message(call, models):
     turn = call.all(ev.TurnCompleted)[1]
     assert turn.interrupted
     assert 3 <= len(turn.agent_text.split()) < 20
-    await call.room.until(lambda: call.room.heard[-1].at_us > decided + 100_000)
-    silent = next(t.at_us for t in call.room.heard if t.at_us > decided and not t.pcm.any())
-    assert silent - decided <= 60_000
+    await call.room.until(lambda: call.room.heard[-1].at_us > decided + 200_000)
+    after = [tick for tick in call.room.heard if tick.at_us > decided][:8]
+    assert not any(tick.pcm.any() for tick in after[4:])  # the message's way, then 60 ms
 
 
 async def test_what_the_network_asks_reaches_the_encoder(call, stage):
