@@ -1,8 +1,9 @@
 """Captions of both sides as WebVTT (W3C), timed from the start of the conversation."""
 
+import math
 from collections.abc import Iterator, Sequence
 
-from visavis.records.transcript import Utterance
+from visavis.records.transcript import Utterance, Word
 
 CUE_CHARS = 80
 """Longer speech is split into cues of about two lines."""
@@ -20,19 +21,23 @@ def webvtt(utterances: Sequence[Utterance], zero_ms: int, names: dict[str, str])
 
 
 def _cues(utterance: Utterance) -> Iterator[tuple[int, int, str]]:
-    """Split where a cue grows too long, at the moment its next word became audible."""
-    if not utterance.words:
+    """Split long speech into cues of like length, each from when its first word was heard."""
+    words = [word for word in utterance.words if word.text]
+    if not words:
         yield utterance.start_ms, utterance.end_ms, utterance.text
         return
-    start_ms, texts = utterance.start_ms, list[str]()
-    for word in utterance.words:
-        if texts and sum(map(len, texts)) + len(texts) + len(word.text) > CUE_CHARS:
-            yield start_ms, max(word.at_ms, start_ms + 1), " ".join(texts)
-            start_ms, texts = word.at_ms, []
-        if word.text:
-            texts.append(word.text)
-    if texts:
-        yield start_ms, max(utterance.end_ms, start_ms + 1), " ".join(texts)
+    length = len(utterance.text) / math.ceil(len(utterance.text) / CUE_CHARS)
+    cues: list[list[Word]] = [[]]
+    said = 0
+    for word in words:
+        if cues[-1] and said + len(word.text) / 2 > length * len(cues):
+            cues.append([])
+        cues[-1].append(word)
+        said += len(word.text) + 1
+    starts = [utterance.start_ms, *(cue[0].at_ms for cue in cues[1:])]
+    ends = [*starts[1:], utterance.end_ms]
+    for start_ms, end_ms, cue in zip(starts, ends, cues, strict=True):
+        yield start_ms, max(end_ms, start_ms + 1), " ".join(word.text for word in cue)
 
 
 def _timestamp(ms: int) -> str:

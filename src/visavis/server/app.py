@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 
 import visavis
 from visavis.server import errors, meet, rooms, sessions
-from visavis.server.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from visavis.server.middleware import BodyLimitMiddleware, CrashMiddleware, RequestIdMiddleware
 from visavis.server.services import Provided, Services
 
 
@@ -15,6 +15,9 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="visavis", version=visavis.__version__, redirect_slashes=False)
     app.state.services = services
     errors.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(CrashMiddleware)
     # Any site may hold sessions for now (agents get origin lists later); no cookies exist.
     app.add_middleware(
         CORSMiddleware,
@@ -24,7 +27,6 @@ def create_app(services: Services) -> FastAPI:
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=600,
     )
-    app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(RequestIdMiddleware)
     app.include_router(sessions.router)
     app.include_router(rooms.router)

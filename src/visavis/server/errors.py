@@ -55,7 +55,7 @@ class Problem(Exception):
 
 
 def install(app: FastAPI) -> None:
-    """Turn every exception of ``app`` into a problem document."""
+    """Turn what routes raise into problem documents; crashes are ``CrashMiddleware``'s."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
@@ -78,12 +78,7 @@ def install(app: FastAPI) -> None:
         codes = {404: "not_found", 405: "method_not_allowed"}
         return respond(request, Problem(codes.get(error.status_code, "invalid_request")))
 
-    @app.exception_handler(Exception)
-    async def _crash(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_crashed", path=request.url.path, exc_info=error)
-        return respond(request, Problem("internal"))
-
-    _ = (_problem, _refusal, _token, _validation, _http, _crash)
+    _ = (_problem, _refusal, _token, _validation, _http)
 
 
 def from_validation(error: RequestValidationError, code: str = "invalid_request") -> Problem:

@@ -1,4 +1,4 @@
-"""What wraps every request: an id, a log line, a size limit."""
+"""What wraps every request: an id and a log line, a net for crashes, a size limit."""
 
 import re
 import secrets
@@ -13,6 +13,8 @@ from visavis.server.errors import Problem, respond
 
 MAX_BODY = 256 * 1024
 """Bytes; an SDP offer has about 10 000."""
+
+_PROBES = ("/healthz", "/readyz")
 
 log = structlog.stdlib.get_logger("visavis.server")
 
@@ -47,9 +49,32 @@ class RequestIdMiddleware:
             await self._app(scope, receive, note)
         finally:
             took_ms = round((time.perf_counter() - began) * 1000, 1)
-            level = log.warning if status >= 500 else log.info
+            level = log.debug if scope["path"] in _PROBES else log.info
             level("request", method=scope["method"], path=scope["path"], status=status, ms=took_ms)
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+class CrashMiddleware:
+    """An exception that nobody handled becomes a 500 that tells nothing but its request id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            if started or scope["type"] != "http":
+                raise
+            log.exception("request_crashed", path=scope["path"])
+            await respond(Request(scope), Problem("internal"))(scope, receive, send)
 
 
 class BodyLimitMiddleware:
@@ -64,8 +89,7 @@ class BodyLimitMiddleware:
             return
         body = await _read(receive, Headers(scope=scope).get("content-length", "0"))
         if body is None:
-            response = respond(Request(scope), Problem("body_too_large"))
-            await response(scope, receive, send)
+            await respond(Request(scope), Problem("body_too_large"))(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

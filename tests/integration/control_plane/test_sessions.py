@@ -222,3 +222,59 @@ async def test_nothing_starts_while_models_are_loading(open_house):
     assert ready.status_code == 503
     assert ready.json() == {"ready": False, "parts": {"workers": True, "models": False}}
     assert (await house.http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_a_crash_tells_the_caller_nothing_but_its_request_id(open_house):
+    house = await open_house(workers=1)
+    await house.services.database.close()
+    house.services.sessions.reserve = None  # any bug will do
+    answer = await house.http.post(
+        "/v1/start-agent-session",
+        json={"agentId": "demo"},
+        headers={"Origin": "https://shop.example"},
+    )
+    body = problem(answer, 500, "internal")
+    assert body["detail"] == "Something went wrong here."
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_the_page_what_it_asks_for_and_its_policies(open_house):
+    house = await open_house(workers=1)
+    asked = (await house.http.get("/v1/meet/demo")).json()
+    assert asked == {
+        "agentId": "demo",
+        "name": "Ava",
+        "language": "en",
+        "portraitUrl": "/avatars/ava/portrait.webp",
+        "available": True,
+    }
+    portrait = await house.http.get(asked["portraitUrl"])
+    assert portrait.headers["content-type"] == "image/webp"
+    assert portrait.content[8:12] == b"WEBP"
+    problem(await house.http.get("/avatars/nobody/portrait.webp"), 404, "character_not_found")
+    problem(await house.http.get("/v1/meet/nobody"), 404, "agent_not_found")
+    home = await house.http.get("/")
+    assert home.headers["location"] == "/meet/demo"
+
+
+async def test_the_page_is_served_with_strict_policies(open_house, tmp_path, monkeypatch):
+    web = tmp_path / "web"
+    (web / "assets").mkdir(parents=True)
+    monkeypatch.setattr("visavis.server.meet.WEB", web)
+    house = await open_house(workers=1)
+    unbuilt = problem(await house.http.get("/meet/demo"), 503, "web_not_built")
+    assert "make web" in unbuilt["detail"]
+    (web / "meet.html").write_text("<!doctype html>")
+    (web / "assets" / "meet-1a2b.js").write_text("export {}")
+    page = await house.http.get("/meet/demo")
+    assert page.headers["cache-control"] == "no-store"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "microphone=(self)" in page.headers["permissions-policy"]
+    asset = await house.http.get("/assets/meet-1a2b.js")
+    assert "immutable" in asset.headers["cache-control"]
+    problem(await house.http.get("/assets/../meet.html"), 404, "not_found")
+    nobody = await house.http.get("/meet/nobody")
+    assert nobody.status_code == 404
+    assert nobody.headers["content-security-policy"] == policy

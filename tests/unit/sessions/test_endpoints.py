@@ -1,0 +1,51 @@
+import pytest
+from pydantic import SecretStr
+
+from visavis.agents.demo import DEMO, find_agent
+from visavis.agents.schema import AgentConfiguration, LlmConfig
+from visavis.providers.base import Endpoint
+from visavis.sessions.endpoints import needs_host, resolve
+from visavis.settings import Settings
+
+HOST = Endpoint(base_url="http://127.0.0.1:1/v1", api_key="host", model="default")
+
+
+def settings(**changes: object) -> Settings:
+    return Settings(_env_file=None, **changes)
+
+
+def test_everything_is_embedded_by_default():
+    endpoints = resolve(DEMO.configuration, settings(), HOST)
+    assert {endpoints.stt.base_url, endpoints.llm.base_url, endpoints.tts.base_url} == {
+        HOST.base_url
+    }
+    assert needs_host(settings())
+
+
+def test_settings_send_one_stage_elsewhere():
+    config = settings(
+        llm_base_url="https://llm.example/v1", llm_api_key=SecretStr("k"), llm_model="big"
+    )
+    endpoints = resolve(DEMO.configuration, config, HOST)
+    assert endpoints.llm == Endpoint(base_url="https://llm.example/v1", api_key="k", model="big")
+    assert endpoints.stt == HOST
+
+
+def test_an_agents_own_server_never_sees_our_key():
+    agent = AgentConfiguration(llm=LlmConfig(custom_url="https://its.example/v1"))
+    config = settings(llm_base_url="https://llm.example/v1", llm_api_key=SecretStr("k"))
+    endpoint = resolve(agent, config, HOST).llm
+    assert (endpoint.base_url, endpoint.api_key) == ("https://its.example/v1", "")
+
+
+def test_an_embedded_stage_without_a_host_is_a_bug():
+    with pytest.raises(ValueError, match="no model host"):
+        resolve(DEMO.configuration, settings(), None)
+
+
+def test_the_demo_agent_is_short_spoken():
+    agent = find_agent("demo")
+    assert agent is DEMO
+    assert find_agent("nobody") is None
+    assert len(DEMO.configuration.llm.system_prompt.split()) < 140
+    assert len(DEMO.configuration.llm.first_message.split()) < 10
