@@ -7,6 +7,7 @@ extracted to disk, only known names are read, and every size is checked before i
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,10 @@ _MAX_KEYS = 24
 _Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 _Weight = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 _Weights = Annotated[dict[str, _Weight], Field(max_length=len(ARKIT))]
+
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, UnicodeError)
+"""What zipfile raises for a file that is damaged, encrypted or packed in a way it cannot read."""
 
 
 class RigError(ValueError):
@@ -145,7 +150,7 @@ def load(path: Path) -> Rig:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(_contents(archive))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise RigError(f"not a readable zip file: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -187,6 +192,8 @@ def _contents(archive: zipfile.ZipFile) -> dict[str, bytes]:
     if missing := _FILES - names:
         raise RigError(f"{min(missing)} is missing")
     for info in infos:
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise RigError(f"{info.filename!r} is packed in an unusual way")
         if info.file_size > _MAX_FILE:
             raise RigError(f"{info.filename!r} is larger than {_MAX_FILE} bytes")
     if sum(info.file_size for info in infos) > _MAX_TOTAL:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visavis.avatar.coefficients import ARKIT, Coefficients, vector
 from visavis.media import PhonemeTime
+
+Times = NDArray[np.float64]
 
 VISEMES = (
     *("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR"),
@@ -76,12 +79,13 @@ _REACH_S = 0.25
 """Segments further away than this have no say."""
 _REST = 0.04
 """The pull of a mouth at rest: it wins about 0.1 s after the last sound."""
+_LEANED_ON_S = 0.14
 _JAW = ARKIT.index("jawOpen")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One viseme on a timeline, in seconds; ``stressed`` marks the vowel of a stressed syllable."""
+    """One viseme on a timeline, in seconds; ``stressed`` marks a vowel that is leaned on."""
 
     start_s: float
     end_s: float
@@ -101,7 +105,7 @@ def segments(phonemes: Sequence[PhonemeTime], start_s: float = 0.0) -> list[Segm
     """Visemes of a chunk's phonemes, in order; ``start_s`` is added to every time.
 
     Stress marks and length marks lend their time to their vowel; spaces are passed over;
-    unknown symbols are left to their neighbours.
+    unknown symbols are left to their neighbours. A long vowel is stressed even without a mark.
     """
     out: list[Segment] = []
     held: float | None = None
@@ -126,7 +130,8 @@ def segments(phonemes: Sequence[PhonemeTime], start_s: float = 0.0) -> list[Segm
         vowel = bool(names) and VISEMES.index(names[0]) >= VISEMES.index("aa")
         edges = np.linspace(start, end, len(names) + 1) if names else ()
         for name, a, b in zip(names, edges, edges[1:], strict=False):
-            out.append(Segment(float(a), float(b), VISEMES.index(name), stressed and vowel))
+            leaned_on = vowel and (stressed or end - start > _LEANED_ON_S)
+            out.append(Segment(float(a), float(b), VISEMES.index(name), leaned_on))
         stressed = stressed and not vowel
     return out
 
@@ -161,11 +166,15 @@ def blend(track: Sequence[Segment], at_s: float) -> Mouth:
     return Mouth(coefficients, close)
 
 
-def _closure(at_s: float, start: np.ndarray, end: np.ndarray, which: np.ndarray) -> float:
-    """1 through the middle of p, b, m, easing over 50 ms either side: they really close."""
+def _closure(at_s: float, start: Times, end: Times, which: NDArray[np.intp]) -> float:
+    """1 through the middle of p, b, m, easing over 50 ms either side: they really close.
+
+    Held for 48 ms at least, so that no frame rate of ours can miss the shortest.
+    """
     lips = CLOSED[which] > 0
     if not lips.any():
         return 0.0
-    outside = np.maximum(start[lips] + 0.01 - at_s, at_s - (end[lips] - 0.015)).min()
-    t = float(np.clip(1 - outside / 0.05, 0, 1))
+    middle, half = (start + end)[lips] / 2, (end - start)[lips] / 2
+    outside = float((np.abs(at_s - middle) - np.maximum(half - 0.012, 0.024)).min())
+    t = min(1.0, max(0.0, 1 - outside / 0.05))
     return t * t * (3 - 2 * t)
