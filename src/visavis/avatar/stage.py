@@ -129,7 +129,7 @@ def _region_mask(region: str, mesh: Mesh) -> F32:
         mask = 1 - _ramp(away, 0.26, 0.4)
     else:
         mask = _ramp(-points[:, 1], -eye_y + 0.02, -eye_y + 0.12)
-        mask[OVAL] = 0
+    mask[OVAL] = 0  # a key fades out before the outline, where the coarse map breaks off
     return mask.astype(np.float32)
 
 
