@@ -128,6 +128,8 @@ def _times(
         elif sound.symbol in "ː ":
             if phones and phones[-1].end_s >= start:
                 phones[-1] = PhonemeTime(phones[-1].symbol, phones[-1].start_s, stop)
+                if sound.word in words:
+                    words[sound.word] = (words[sound.word][0], stop)
         elif _is_phone(sound.symbol):
             start = start if stressed_at is None else stressed_at
             stressed_at = None
