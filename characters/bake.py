@@ -21,8 +21,8 @@ from visavis.avatar.coefficients import ARKIT, expand
 
 HERE = Path(__file__).parent
 CREDIT = (
-    "Rendered from the MakeHuman/MPFB base mesh and targets (CC0, Data Collection AB, Joel Palmius, "
-    "Jonas Hauquier) and the Face Units pack by Mika Suominen (CC0)."
+    "Rendered from the MakeHuman/MPFB base mesh and targets (CC0, Data Collection AB, Joel "
+    "Palmius, Jonas Hauquier) and the Face Units pack by Mika Suominen (CC0)."
 )
 
 
@@ -56,8 +56,8 @@ class Bake:
         return pictures.portrait(face, self.spec.background, 768)
 
     def landmarks(self) -> FaceLandmarks:
-        found = HERE / self.spec.name / "landmarks.json"
-        return FaceLandmarks(self.figure, self.stage, np.array(json.loads(found.read_text())) * self.size)
+        shares = np.array(json.loads((HERE / self.spec.name / "landmarks.json").read_text()))
+        return FaceLandmarks(self.figure, self.stage, shares * self.size)
 
     def _moving_box(self, units: dict[str, float]) -> tuple[int, int, int, int]:
         surfaces = []
@@ -78,7 +78,9 @@ def assemble(bake: Bake, keys: list[str]) -> rig.Rig:
     spec, neutral = bake.spec, bake.neutral()
     face = bake.landmarks()
     rest = face.at({})
-    poses = {n: rig.KeyPose(region=KEYS[n].region, coefficients=expand(KEYS[n].units)) for n in keys}
+    poses = {
+        n: rig.KeyPose(region=KEYS[n].region, coefficients=expand(KEYS[n].units)) for n in keys
+    }
     return rig.Rig(
         manifest=rig.Manifest(
             id=spec.name,

@@ -20,7 +20,7 @@ AVA = CharacterSpec(
         "*eyes/eye-scale-incr": 1.0,
         "*eyes/eye-height2-incr": 0.65,
         "*cheek/cheek-volume-incr": 0.25,
-        "nose/nose-scale-horiz-decr": 0.5,
+        "nose/nose-scale-horiz-decr": 0.6,
         "nose/nose-scale-vert-decr": 0.35,
         "nose/nose-scale-depth-decr": 0.25,
         "nose/nose-point-up": 0.3,
@@ -42,13 +42,19 @@ AVA = CharacterSpec(
     eyeball_scale=1.06,
     blink_scale=1.2,
     arm_angle=40,
-    skin=Skin("#dca283", "#e0705c", 0.24, "#c2595b", 0.62),
-    hair=Hair("#3a2117", "#4a2c1e", melanin=0.74, redness=0.55, parting=0.34, length=0.16),
-    iris=Iris("#85552a", "#3c200e", "#140a05"),
+    skin=Skin("#dda58b", "#e07464", 0.24, "#c25560", 0.66),
+    hair=Hair("#3a2117", "#54352a", melanin=0.76, redness=0.45, parting=0.34, length=0.16),
+    iris=Iris("#7d4c22", "#35190a", "#0f0703"),
     cloth="#1d5a60",
     brow_width=0.0155,
-    rest={"eyeWide": 0.34, "mouthSmile": 0.2, "browInnerUp": 0.1, "browOuterUp": 0.1},
-    background=Background("#e6ecec", "#a9babd"),
+    rest={
+        "eyeWide": 0.34,
+        "mouthSmile": 0.36,
+        "cheekSquint": 0.08,
+        "browInnerUp": 0.1,
+        "browOuterUp": 0.1,
+    },
+    background=Background("#eaf0ef", "#afc0c2"),
 )
 
 ALL = {AVA.name: AVA}

@@ -1,4 +1,4 @@
-"""The character's head in numbers: posable vertices, measures of the face, the outer skin surface."""
+"""The character's head in numbers: posable vertices, measures of the face, the skin's surface."""
 
 import math
 from dataclasses import dataclass
@@ -19,9 +19,12 @@ EYES_AT = np.array([0.0, 7.28, 1.25])
 HAIRLINE = [(0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.10), (79, -0.05),
             (88, 0.20), (104, 0.20), (116, -0.15), (135, -0.50), (180, -0.66)]  # fmt: skip
 """(azimuth from the front in degrees, height as a share of eye-to-crown)."""
-BROW = [(-1.18, 1.32, 1.05), (-0.55, 1.54, 1.0), (0.15, 1.72, 0.85), (0.75, 1.72, 0.62),
-        (1.25, 1.52, 0.38), (1.6, 1.30, 0.14)]  # fmt: skip
+BROW = [(-1.15, 1.34, 0.62), (-0.6, 1.50, 1.0), (0.1, 1.66, 0.92), (0.75, 1.68, 0.66),
+        (1.25, 1.50, 0.40), (1.6, 1.28, 0.14)]  # fmt: skip
 """(x, y) from the eye's centre in eye radii, relative width."""
+
+GAIN = {"browInnerUp": 1.5, "browOuterUp": 1.5, "browDown": 1.4}
+"""The face units move a stylised brow too little."""
 
 
 def smoothstep(low: float, high: float, x: np.ndarray | float) -> np.ndarray:
@@ -93,14 +96,16 @@ class Head:
         self.measures = self._measure()
 
     def pose(self, units: dict[str, float]) -> np.ndarray:
-        """Vertices with the resting face plus ``units`` (ARKit names; bare names for both sides)."""
-        total = mh.sided(self.spec.rest)
-        for name, weight in mh.sided(units).items():
-            total[name] = total.get(name, 0) + weight
+        """Vertices of the resting face plus ``units`` (ARKit names; bare names for both sides)."""
+        units = mh.sided(units)
+        total = {n: w * GAIN.get(n.removesuffix("Left").removesuffix("Right"), 1)
+                 for n, w in units.items()}  # fmt: skip
+        for name, weight in mh.sided(self.spec.rest).items():
+            left = 1 - min(1.0, max((units.get(n, 0) for n in _ends_rest(name)), default=0) * 1.6)
+            total[name] = total.get(name, 0) + weight * min(1.0, left)
         for side in ("Left", "Right"):
-            blink = min(1.0, total.get(f"eyeBlink{side}", 0.0))
-            total[f"eyeBlink{side}"] = blink * self.spec.blink_scale
-            total[f"eyeWide{side}"] = total.get(f"eyeWide{side}", 0.0) * (1 - blink)
+            blink = f"eyeBlink{side}"
+            total[blink] = min(1.0, total.get(blink, 0)) * self.spec.blink_scale
         return mh.add_face_units(self.rest.copy(), total)
 
     def eye_centre(self, side: str) -> np.ndarray:
@@ -150,7 +155,8 @@ class Head:
             centre, radius = self.eye_centre(side), self.eye_radius(side)
             distance = np.linalg.norm((self.rest - centre) / [1.25, 1, 1.2], axis=1)
             near = (1 - smoothstep(radius * 1.25, radius * 2.6, distance)) * self.head_weight
-            self.rest = self.rest + (self.rest - centre) * (near * (self.spec.eye_scale - 1))[:, None]
+            grow = near * (self.spec.eye_scale - 1)
+            self.rest = self.rest + (self.rest - centre) * grow[:, None]
 
     def _centre_eyes(self) -> None:
         middle = (self.eye_centre("l") + self.eye_centre("r")) / 2
@@ -193,6 +199,16 @@ class Head:
             cheek=np.array([eye[0] * 1.42, nose[1] - 0.02, nose[2] - 0.45]),
             face_half_width=float(np.abs(level[:, 0]).max()),
         )
+
+
+def _ends_rest(name: str) -> list[str]:
+    """Units that make this part of the resting face go: no wide eye shuts, no smile says p."""
+    side = name[len(name.removesuffix("Left").removesuffix("Right")) :]
+    if name.startswith("eyeWide"):
+        return [f"eyeBlink{side}"]
+    if name.startswith("mouthSmile"):
+        return [f"mouthPress{side}", "mouthRollLower", "mouthPucker", "mouthFunnel"]
+    return []
 
 
 def triangulate(faces: list[mh.Face]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A crew-neck sweater: the body's own surface below the collar, grown outwards, and a ribbed collar."""
+"""A crew-neck sweater: the body's own surface, grown outwards, and a collar."""
 
 import bmesh
 import bpy
@@ -68,8 +68,9 @@ def _neckline(head: Head) -> tuple[np.ndarray, np.ndarray]:
     skin = head.rest[:13380]
     weight = head.head_weight[:13380]
     root = skin[(weight > 0.02) & (weight < 0.15) & (np.abs(skin[:, 0]) < 0.12)]
-    front = root[root[:, 2] > 0.2].mean(0) + [0, -0.10, 0]
-    back = root[root[:, 2] < 0.2].mean(0) + [0, 0.10, 0]
+    lower = np.array([0, 0.10, 0])
+    front = root[root[:, 2] > 0.2].mean(0) - lower
+    back = root[root[:, 2] < 0.2].mean(0) + lower
     normal = unit(np.array([0, 1, (back[1] - front[1]) / (front[2] - back[2])]))
     shoulders = skin[(np.abs(skin[:, 0]) > 1.0) & (skin[:, 1] > 4.5)]
     clear = ((shoulders - front) @ normal).max() + 0.10

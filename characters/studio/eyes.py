@@ -11,6 +11,8 @@ from . import materials
 from .anatomy import Head, unit
 
 IRIS_ANGLE = math.radians(29)
+FORWARD = np.array([0, 0, 0.012])
+"""How far the eyeball stands forward of the base mesh's."""
 SEGMENTS = 64
 
 
@@ -18,7 +20,7 @@ def add_eyeballs(head: Head, texture: materials.Path) -> None:
     ball_look, cornea_look = materials.eyeball(texture), materials.cornea()
     for side in "lr":
         radius = head.eye_radius(side) * head.spec.eyeball_scale
-        centre = head.eye_centre(side) + [0, 0, 0.012]
+        centre = head.eye_centre(side) + FORWARD
         _revolve("eyeball", centre, _ball_profile(radius), ball_look, textured=True)
         cornea = _revolve("cornea", centre, _cornea_profile(radius), cornea_look)
         cornea.visible_shadow = False
@@ -86,7 +88,7 @@ def lash_strands(head: Head) -> Bound:
         for card, count, lengths in (("2", 84, (0.62, 0.95)), ("1", 34, (0.3, 0.5))):
             grid = _card_grid(head, f"helper-{side}-eyelashes-{card}", head.eye_centre(side))
             for u in np.linspace(0.05, 0.95, count):
-                # shorter and straighter towards both corners: crowded corners smear in a small picture
+                # shorter towards both corners: crowded corners smear in a small picture
                 ease = np.clip(min(u - 0.05, 0.95 - u) / 0.18, 0.25, 1)
                 i, w = _comb(grid, u + rng.normal() * 0.006, rng.uniform(*lengths) * ease,
                              rng.normal() * 0.02)  # fmt: skip
@@ -158,12 +160,12 @@ class Brows:
         for side in (1, -1):
             flip = np.array([side, 1, 1])
             for _ in range(per_side):
-                at = rng.random() ** 0.9 * (len(points) - 1.01)
+                at = rng.beta(1.25, 1.1) * (len(points) - 1.01)
                 k, f = int(at), at % 1
                 p = (points[k] * (1 - f) + points[k + 1] * f) * flip
                 tangent = unit(tangents[k] * (1 - f) + tangents[k + 1] * f) * flip
-                across = rng.uniform(-1, 1)
-                p = p + [0, 1.25 * across * (widths[k] * (1 - f) + widths[k + 1] * f), 0]
+                across = np.clip(rng.normal() * 0.55, -1.2, 1.2)  # denser amid: a soft edge
+                p[1] += 1.25 * across * (widths[k] * (1 - f) + widths[k + 1] * f)
                 root, normal, triangle = head.nearest(p)
                 hairs.append(self._hair(head, root, normal, tangent, at / len(points), across, rng))
                 corners = head.triangles[triangle]
@@ -205,5 +207,3 @@ def barycentric(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
     edges = np.stack([corners[1] - corners[0], corners[2] - corners[0]], 1)
     b, c = np.linalg.lstsq(edges, point - corners[0], rcond=None)[0]
     return np.array([1 - b - c, b, c])
-
-

@@ -28,7 +28,7 @@ class Figure:
         paint_iris(spec.iris, iris)
         sweater = Sweater(head)
         self._add_skin([f for f in head.faces if not sweater.covers(f)], materials.skin(skin))
-        self._jaws = [Jaw(head, "upper", 0.05, 0.0), Jaw(head, "lower", 0.0, 0.0)]
+        self._jaws = [Jaw(head, "upper", 0.05, 0.0), Jaw(head, "lower", 0.025, -0.055)]
         self._tongue, self._tongue_index = add_tongue(head)
         eyes.add_eyeballs(head, iris)
         self._lashes = eyes.lash_strands(head)

@@ -1,4 +1,4 @@
-"""A parted bob: guides grown through a flow field over the head, then strands between the guides."""
+"""A parted bob: guides grown through a flow field over the head, then strands between them."""
 
 import numpy as np
 from mathutils import Vector
@@ -67,8 +67,9 @@ class Bob:
         rise = float(np.clip(m.height(root[1]), 0, 1))
         layer = 0.06 + 0.16 * rise + rng.uniform(0, 0.06)  # hair from the crown lies outermost
         end = m.chin_y - self.head.spec.hair.length
-        length = max(0.6, root[1] - end + 0.62 * rise + rng.normal() * 0.05)
         front = float(np.clip((root[2] - m.head_centre[2]) / 1.2, -1, 1))
+        length = root[1] - end + 0.62 * rise - 0.30 * max(0.0, front) + rng.normal() * 0.05
+        length = max(0.6, length)
         at, heading, path = root + normal * 0.02, normal * 0.4, [root - normal * 0.02]
         for step in range(STEPS):
             skin_normal = self._hull_normal(at)
@@ -90,7 +91,7 @@ class Bob:
                          -0.75 * up * (0.35 + max(front, 0))])  # fmt: skip
         if at[1] < m.eye_y - 0.3:
             tuck = float(smoothstep(0, 1, (m.eye_y - 0.55 - at[1]) / 1.0))
-            want = np.array([-side * 0.42 * tuck, -1.0, 0.12 if front > -0.2 else 0.0])
+            want = np.array([-side * 0.5 * tuck, -1.0, 0.10 if front > -0.2 else 0.0])
         return want
 
     def _off_the_face(
@@ -118,6 +119,7 @@ class Bob:
 
     def _between(self, guides: np.ndarray, roots: np.ndarray) -> np.ndarray:
         """Each hair is its three nearest guides, mixed, on its own side of the parting."""
+
         def key(p: np.ndarray) -> np.ndarray:
             return np.c_[p, 3 * self._side(p)]
 
@@ -182,5 +184,3 @@ def _smoothed_hull(head: Head, rounds: int = 10) -> BVHTree:
     for _ in range(rounds):
         points = points * 0.5 + 0.5 * (near @ points) / degree
     return BVHTree.FromPolygons([tuple(v) for v in points], tri.tolist())
-
-

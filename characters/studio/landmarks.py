@@ -11,16 +11,37 @@ import numpy as np
 from mathutils import Vector
 from mathutils.bvhtree import BVHTree
 
-from .eyes import IRIS_ANGLE, barycentric
+from .eyes import FORWARD, IRIS_ANGLE, barycentric
 from .figure import Figure
 from .stage import Stage
 
 LIPS_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LIPS_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+LIP_RINGS = (
+    (
+        (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
+        (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306),
+        (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292),
+        LIPS_UPPER,
+    ),
+    (
+        (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
+        (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306),
+        (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
+        LIPS_LOWER,
+    ),
+)
+"""Upper and lower lip: rings of points from the outer border to the inner rim."""
 LIDS = {
-    "r": ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133)),
-    "l": ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263)),
-}  # fmt: skip
+    "r": (
+        (33, 246, 161, 160, 159, 158, 157, 173, 133),
+        (33, 7, 163, 144, 145, 153, 154, 155, 133),
+    ),
+    "l": (
+        (362, 398, 384, 385, 386, 387, 388, 466, 263),
+        (362, 382, 381, 380, 374, 373, 390, 249, 263),
+    ),
+}
 """Upper and lower rims, from the left of the picture to its right."""
 IRISES = {"r": range(468, 473), "l": range(473, 478)}
 GAZE = {"eyeLookOut": 24, "eyeLookIn": 24, "eyeLookUp": 18, "eyeLookDown": 18}
@@ -32,8 +53,8 @@ Units = dict[str, float]
 class Slit:
     """An opening between two rims (mouth, eye): columns of skin above and below it.
 
-    ``samples`` are skin vertices around it, ``at`` and ``wide`` where they are seen at rest and with
-    the opening wide, ``upper`` which of them lie above it, ``width`` half a column in pixels.
+    ``samples`` are skin vertices around it, ``at`` and ``wide`` where they are seen at rest and
+    wide open, ``upper`` which of them lie above it, ``width`` half a column in pixels.
     """
 
     def __init__(
@@ -93,8 +114,8 @@ class FaceLandmarks:
         self._neutral = self._skin({})
         self._projected = stage.project(self._neutral)
         eyes = np.mean([figure.head.eye_centre(s) for s in "rl"], axis=0)
-        front = eyes + [0, 0, figure.head.measures.eye_radius]
-        self._eye_depth = stage.project(front[None])[0, 2]
+        eyes[2] += figure.head.measures.eye_radius
+        self._eye_depth = stage.project(eyes[None])[0, 2]
         self._columns = self._lip_columns(detected) + self._lid_columns(detected)
         placed = self._onto_rims(detected)
         self._bind(placed)
@@ -112,6 +133,9 @@ class FaceLandmarks:
             points[c.top], points[c.bottom] = edges
             if c.top == c.bottom:
                 points[c.top] = (edges[0] + edges[1]) / 2
+        for outer, second, third, inner in LIP_RINGS:  # bound one by one, these would cross
+            for ring, share in ((second, 0.36), (third, 0.72)):
+                points[list(ring)] = points[list(outer)] * (1 - share) + points[list(inner)] * share
         for side in "rl":
             points[list(IRISES[side])] = self._iris(side, units)
         points[:, 2] -= self._eye_depth
@@ -186,7 +210,9 @@ class FaceLandmarks:
         apart = np.linalg.norm(detected[:468, None] - detected[ids][None], axis=2)
         weight = np.exp(-((apart / (0.022 * self.stage.size)) ** 2))
         pull = (weight[..., None] * moves).sum(1) / (weight.sum(1, keepdims=True) + 0.25)
-        return detected[:468] + pull
+        placed = detected[:468] + pull
+        placed[ids] = goals
+        return placed
 
     def _bind(self, placed: np.ndarray) -> None:
         """Triangle and weights under every point; points beside the skin follow its nearest one."""
@@ -216,7 +242,7 @@ class FaceLandmarks:
         flat = np.cos(IRIS_ANGLE) * radius
         rim = np.sin(IRIS_ANGLE) * radius * np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]])
         points = np.c_[rim, np.full(5, flat)] @ (_turn_y(yaw) @ _turn_x(pitch)).T
-        projected = self.stage.project(points + head.eye_centre(side) + [0, 0, 0.012])
+        projected = self.stage.project(points + head.eye_centre(side) + FORWARD)
         order = getattr(self, "_iris_order", {}).get(side, range(5))
         return projected[list(order)]
 

@@ -20,8 +20,12 @@ TARGETS = DATA / "mpfb2" / "targets"
 FACE_UNITS = DATA / "faceunits01" / "targets" / "faceunits"
 
 SIDED = frozenset(
-    "browDown browOuterUp cheekSquint eyeBlink eyeLookDown eyeSquint eyeWide mouthDimple mouthFrown "
-    "mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp noseSneer".split()
+    {
+        *("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeSquint", "eyeWide"),
+        *("eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp"),
+        *("mouthDimple", "mouthFrown", "mouthLowerDown", "mouthPress", "mouthSmile"),
+        *("mouthStretch", "mouthUpperUp", "noseSneer"),
+    }
 )
 """ARKit units that come as Left and Right; a bare name in a pose means both."""
 

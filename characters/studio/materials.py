@@ -173,7 +173,7 @@ def strands(melanin: float, redness: float) -> bpy.types.Material:
     for name, value in {
         "Melanin": melanin,
         "Melanin Redness": redness,
-        "Random Color": 0.18,
+        "Random Color": 0.10,
         "Roughness": 0.32,
         "Radial Roughness": 0.45,
         "Random Roughness": 0.2,

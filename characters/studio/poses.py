@@ -1,8 +1,7 @@
-"""The key poses every character is rendered in, as ARKit coefficients (bare names for both sides)."""
+"""The key poses of every character, as ARKit coefficients (bare names for both sides)."""
 
 from dataclasses import dataclass
 from typing import Literal
-
 
 
 @dataclass(frozen=True)
@@ -17,8 +16,10 @@ KEYS = {
     "eyeWide": Pose("eyes", {"eyeWide": 1.0}),
     "smile": Pose("mouth", {"mouthSmile": 0.7, "cheekSquint": 0.4}),
     "pucker": Pose("mouth", {"mouthPucker": 0.8, "mouthFunnel": 0.3, "jawOpen": 0.1}),
-    "wide": Pose("mouth", {"jawOpen": 0.2, "mouthStretch": 0.4, "mouthUpperUp": 0.3,
-                           "mouthLowerDown": 0.4}),  # fmt: skip
-    "press": Pose("mouth", {"mouthPress": 0.6, "mouthRollLower": 0.35, "mouthRollUpper": 0.35}),
+    "wide": Pose(
+        "mouth",
+        {"jawOpen": 0.2, "mouthStretch": 0.4, "mouthUpperUp": 0.3, "mouthLowerDown": 0.4},
+    ),
+    "press": Pose("mouth", {"mouthPress": 0.5, "mouthRollLower": 0.4, "mouthRollUpper": 0.4}),
     "browsUp": Pose("brows", {"browInnerUp": 0.8, "browOuterUp": 0.8}),
 }

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from . import makehuman as mh
-from .spec import CharacterSpec, Iris
+from .spec import Iris
 
 if TYPE_CHECKING:
     from .anatomy import Head
@@ -28,7 +28,8 @@ def to_linear(colour: str) -> np.ndarray:
 
 def to_srgb8(linear: np.ndarray) -> np.ndarray:
     c = np.clip(linear, 0, 1)
-    return (np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055) * 255).astype(np.uint8)
+    encoded = np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055)
+    return (encoded * 255).astype(np.uint8)
 
 
 def read_mask(name: str, size: int) -> np.ndarray:
@@ -114,7 +115,7 @@ def _brow_shadow(paint: Paint, head: "Head", at: np.ndarray) -> None:
     for point, width in head.brow_line():
         away = np.linalg.norm((at - np.abs(point)) / [1, 1, 1.6], axis=-1) / max(width, 0.008)
         distance = np.minimum(distance, away)
-    paint.mix(to_linear(head.spec.hair.brow), 0.35 * np.clip(1.25 - distance, 0, 1) ** 0.7)
+    paint.mix(to_linear(head.spec.hair.brow), 0.3 * np.clip(1.3 - distance, 0, 1))
 
 
 def position_map(head: "Head", size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ LOOK_AT = (0.0, 0.0, 6.88)
 RAISE = 0.25
 """How far the camera stands above what it looks at."""
 LIGHTS = (
-    # place, size, watts, colour
+    # place, size, watts, colour; the fill (second) is not mirrored in the eyes
     ((-5.0, -8.0, 10.0), 5.5, 1080, (1.0, 0.94, 0.87)),
     ((7.0, -8.0, 7.2), 6.5, 520, (0.88, 0.93, 1.0)),
     ((-6.0, 5.5, 9.5), 3.0, 560, (0.92, 0.96, 1.0)),
@@ -31,8 +31,9 @@ class Stage:
         self.scene = bpy.context.scene
         self._cycles(samples)
         self._film(size)
-        for place, width, power, colour in LIGHTS:
-            _area_light(place, width, power, colour)
+        for index, (place, width, power, colour) in enumerate(LIGHTS):
+            light = _area_light(place, width, power, colour)
+            light.visible_glossy = index != 1
         self._world()
         self.camera = self._camera()
 
@@ -111,7 +112,7 @@ class Stage:
 
 def _area_light(
     place: tuple[float, float, float], size: float, power: float, colour: tuple[float, float, float]
-) -> None:
+) -> bpy.types.Object:
     lamp = bpy.data.lights.new("light", "AREA")
     lamp.size, lamp.energy, lamp.color = size, power, colour
     thing = bpy.data.objects.new("light", lamp)
@@ -119,3 +120,4 @@ def _area_light(
     aim = Vector((0, -1, 7.1)) - Vector(place)
     thing.rotation_euler = aim.to_track_quat("-Z", "Y").to_euler()
     bpy.context.collection.objects.link(thing)
+    return thing
