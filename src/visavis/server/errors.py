@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from visavis.sessions.lifecycle import Refusal
+from visavis.sessions.live import Refusal
 from visavis.sessions.tokens import TokenError
 
 TITLES = {

@@ -14,7 +14,8 @@ from visavis.events import EndReason
 from visavis.server.app import create_app
 from visavis.server.services import Readiness, Services
 from visavis.sessions.journal import Journal
-from visavis.sessions.lifecycle import Models, Sessions
+from visavis.sessions.lifecycle import Sessions
+from visavis.sessions.live import Models
 from visavis.sessions.local import LocalPlacement
 from visavis.sessions.model_host import HostHealth, ModelHost
 from visavis.sessions.placement import Placement

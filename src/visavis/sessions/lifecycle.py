@@ -6,12 +6,9 @@ room token opens the room. Every session ends exactly once, and its end frees it
 
 import asyncio
 import secrets
-import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,8 +25,8 @@ from visavis.events import (
 )
 from visavis.records.figures import figures
 from visavis.sessions.control import Candidate, Finished
-from visavis.sessions.endpoints import Endpoints
 from visavis.sessions.journal import Journal
+from visavis.sessions.live import Answer, Live, Models, Refusal, Reservation, now_ms
 from visavis.sessions.placement import Placement, PlacementError
 from visavis.settings import Settings
 from visavis.storage import sessions as store
@@ -43,54 +40,6 @@ OVERTIME_MS = 60_000
 """A joined session's slot lease outlives its longest conversation by this much."""
 
 log = structlog.stdlib.get_logger("visavis.sessions")
-
-
-class Refusal(Exception):
-    """A session request that cannot be met. ``code`` is stable; ``retry_s`` if waiting may help."""
-
-    def __init__(self, code: str, message: str, *, retry_s: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retry_s = retry_s
-
-
-class Models(Protocol):
-    """Says who hears, thinks and speaks for an agent."""
-
-    def endpoints(self, agent: Agent) -> Endpoints: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    session_id: str
-    join_by_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    sdp: str
-    pc_id: str
-
-
-@dataclass(slots=True)
-class Live:
-    """What the server keeps in memory of a session that has not ended."""
-
-    session_id: str
-    agent: Agent
-    join_by_ms: int
-    next_seq: int = 0
-    states: set[SessionState] = field(default_factory=set[SessionState])
-    pc_id: str | None = None
-    placed: bool = False
-    asked_to_end: EndReason | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Sessions:

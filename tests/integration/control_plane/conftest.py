@@ -86,12 +86,12 @@ class House:
 async def open_house(tmp_path: Path) -> AsyncIterator[Callable]:
     async with AsyncExitStack() as stack:
 
-        async def build(**changes: object) -> House:
+        async def build(module: str = "scripted_worker", **changes: object) -> House:
             settings = Settings(_env_file=None, data_dir=tmp_path, **changes)
             placement = LocalPlacement(
                 settings.workers,
                 settings.sessions_per_worker,
-                module="scripted_worker",
+                module=module,
                 environment={"PYTHONPATH": str(HERE)},
             )
             models = NoModels()

@@ -1,0 +1,58 @@
+"""What is known of a session while it lives, and the words in which it is asked for."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from visavis.agents.schema import Agent
+from visavis.events import EndReason, SessionState
+from visavis.sessions.endpoints import Endpoints
+
+
+class Refusal(Exception):
+    """A session request that cannot be met. ``code`` is stable; ``retry_s`` if waiting may help."""
+
+    def __init__(self, code: str, message: str, *, retry_s: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_s = retry_s
+
+
+class Models(Protocol):
+    """Says who hears, thinks and speaks for an agent."""
+
+    def endpoints(self, agent: Agent) -> Endpoints: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    session_id: str
+    join_by_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    sdp: str
+    pc_id: str
+
+
+@dataclass(slots=True)
+class Live:
+    """What the server keeps in memory of a session that has not ended."""
+
+    session_id: str
+    agent: Agent
+    join_by_ms: int
+    next_seq: int = 0
+    states: set[SessionState] = field(default_factory=set[SessionState])
+    pc_id: str | None = None
+    placed: bool = False
+    asked_to_end: EndReason | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
