@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,10 @@ _DURATIONS = "/Clip_output_0"
 _UNIT_S = 0.025
 _LEAD_S = 0.03
 _FADE = 120
-"""Samples: 5 ms."""
+"""Samples: 5 ms, also the grain in which loudness is looked at."""
+_FRAME_S = _FADE / RATE
+_REST_POWER = 10**-3.5
+"""Of the loudest frame's power: below it there is a rest, not a sound."""
 _PAUSE_S = {".": 0.18, "!": 0.18, "?": 0.18, "…": 0.2, ",": 0.1, ";": 0.12, ":": 0.12, "—": 0.12}
 """The rest after a chunk that ends so; a chunk cut in mid-sentence gets none of it."""
 _NO_PAUSE_S = 0.03
@@ -39,6 +43,14 @@ class _Sound:
     """One vocabulary symbol of the phoneme string and the written word it belongs to."""
 
     symbol: str
+    word: int
+
+
+@dataclass(slots=True)
+class _Phone:
+    symbol: str
+    start_s: float
+    end_s: float
     word: int
 
 
@@ -81,13 +93,14 @@ class Hibari:
         onset, end = _sounding(wave)
         start = max(0.0, onset - _LEAD_S)
         edges[1] = min(edges[1], onset)  # a first consonant is often heard before its time
-        phones, words = _times(sounds, edges[1:-1] - start, end - start)
+        phones = _times(sounds, edges[1:-1] - start, end - start)
+        _follow_sound(phones, wave[int(start * RATE) :])
         return SpeechChunk(
             pcm=_cut(wave, start, end, _PAUSE_S.get(text.rstrip("\"”’')")[-1:], _NO_PAUSE_S)),
             sample_rate=RATE,
             text=text,
-            words=_written_words(text, spoken, words),
-            phonemes=phones,
+            words=_written_words(text, spoken, _word_spans(phones)),
+            phonemes=tuple(PhonemeTime(p.symbol, p.start_s, p.end_s) for p in phones),
         )
 
     def _pronounce(self, text: str) -> tuple[list[str], list[_Sound]]:
@@ -109,17 +122,14 @@ class Hibari:
         return words, known
 
 
-def _times(
-    sounds: list[_Sound], edges: NDArray[np.float64], end: float
-) -> tuple[tuple[PhonemeTime, ...], dict[int, tuple[float, float]]]:
-    """Phoneme times, and each spoken word's; ``edges[i]`` is where ``sounds[i]`` begins.
+def _times(sounds: list[_Sound], edges: NDArray[np.float64], end: float) -> list[_Phone]:
+    """When each phoneme sounds; ``edges[i]`` is where ``sounds[i]`` begins.
 
     A stress mark owns time of its own, which is its vowel's; a length mark's and a space's is the
-    phoneme's before it. Punctuation is a rest and stays a gap. The last phoneme's predicted time
-    includes silence, so nothing lasts beyond ``end``, where the sound does.
+    phoneme's before it. Punctuation stays a gap. The last phoneme's predicted time includes
+    silence, so nothing lasts beyond ``end``, where the sound does.
     """
-    phones: list[PhonemeTime] = []
-    words: dict[int, tuple[float, float]] = {}
+    phones: list[_Phone] = []
     stressed_at: float | None = None
     for sound, first, last in zip(sounds, edges[:-1], edges[1:], strict=True):
         start, stop = min(max(0.0, float(first)), end), min(max(0.0, float(last)), end)
@@ -127,15 +137,40 @@ def _times(
             stressed_at = start
         elif sound.symbol in "ː ":
             if phones and phones[-1].end_s >= start:
-                phones[-1] = PhonemeTime(phones[-1].symbol, phones[-1].start_s, stop)
-                if sound.word in words:
-                    words[sound.word] = (words[sound.word][0], stop)
+                phones[-1].end_s = stop
         elif _is_phone(sound.symbol):
             start = start if stressed_at is None else stressed_at
             stressed_at = None
-            phones.append(PhonemeTime(sound.symbol, start, stop))
-            words[sound.word] = (words.get(sound.word, (start, stop))[0], stop)
-    return tuple(phones), words
+            phones.append(_Phone(sound.symbol, start, stop, sound.word))
+    return phones
+
+
+def _follow_sound(phones: list[_Phone], wave: Wave) -> None:
+    """Shrink the gap that punctuation leaves to what is silent of it, perhaps nothing.
+
+    The voice often sounds on into a comma's time, or begins the next word within it.
+    """
+    power = _frame_power(wave)
+    threshold = power.max() * _REST_POWER
+    for before, after in pairwise(phones):
+        first, last = int(before.end_s / _FRAME_S), int(after.start_s / _FRAME_S)
+        if last - first < 2:
+            continue
+        gap = power[first:last]
+        quiet = np.flatnonzero(gap < threshold)
+        if not len(quiet):
+            before.end_s = after.start_s = (first + int(gap.argmin()) + 1) * _FRAME_S
+        else:
+            before.end_s = max(before.end_s, (first + int(quiet[0])) * _FRAME_S)
+            after.start_s = min(after.start_s, (first + int(quiet[-1]) + 1) * _FRAME_S)
+
+
+def _word_spans(phones: list[_Phone]) -> dict[int, tuple[float, float]]:
+    """Start and end of each spoken word."""
+    spans: dict[int, tuple[float, float]] = {}
+    for phone in phones:
+        spans[phone.word] = (spans.get(phone.word, (phone.start_s,))[0], phone.end_s)
+    return spans
 
 
 def _written_words(
@@ -177,10 +212,13 @@ def _shared(words: list[str], start: float, end: float) -> list[WordTime]:
 
 def _sounding(wave: Wave) -> tuple[float, float]:
     """Where sound begins and ends, in seconds: 5 ms frames within 40 dB of the loudest."""
-    frames = wave[: len(wave) // _FADE * _FADE].reshape(-1, _FADE)
-    power = np.mean(frames**2, axis=1)
+    power = _frame_power(wave)
     loud = np.flatnonzero(power > power.max() * 1e-4)
-    return float(loud[0] * _FADE / RATE), float((loud[-1] + 1) * _FADE / RATE)
+    return float(loud[0] * _FRAME_S), float((loud[-1] + 1) * _FRAME_S)
+
+
+def _frame_power(wave: Wave) -> Wave:
+    return np.mean(wave[: len(wave) // _FADE * _FADE].reshape(-1, _FADE) ** 2, axis=1)
 
 
 def _cut(wave: Wave, start: float, end: float, pause: float) -> NDArray[np.int16]:

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from visavis.models import hibari
-from visavis.models.hibari import _Sound, _split_long, _times, _with_output, _written_words
+from visavis.models.hibari import (
+    _follow_sound,
+    _Phone,
+    _Sound,
+    _split_long,
+    _times,
+    _with_output,
+    _word_spans,
+    _written_words,
+)
 
 
 def sounds(*words: str) -> list[_Sound]:
@@ -14,7 +23,8 @@ def sounds(*words: str) -> list[_Sound]:
 
 def timed(*words: str, end: float = 99.0):
     symbols = sounds(*words)
-    return _times(symbols, np.arange(len(symbols) + 1) * 0.1, end)
+    phones = _times(symbols, np.arange(len(symbols) + 1) * 0.1, end)
+    return phones, _word_spans(phones)
 
 
 def test_a_stress_mark_gives_its_time_to_the_vowel_after_it():
@@ -81,3 +91,28 @@ def test_a_lone_dash_after_the_sound_has_ended_is_harmless():
     phones, words = timed("a", "—", "b", end=0.05)
     assert [p.end_s for p in phones] == [0.05, 0.05]
     assert 1 not in words
+
+
+def wave_with(*sounding: tuple[float, float]) -> np.ndarray:
+    wave = np.zeros(24_000, np.float32)
+    for start, end in sounding:
+        wave[int(start * 24_000) : int(end * 24_000)] = 0.5
+    return wave
+
+
+def edges_after(wave: np.ndarray) -> tuple[float, float]:
+    before, after = _Phone("s", 0.0, 0.3, 0), _Phone("a", 0.5, 0.8, 1)
+    _follow_sound([before, after], wave)
+    return before.end_s, after.start_s
+
+
+def test_a_rest_is_only_what_is_silent():
+    assert edges_after(wave_with((0, 0.35), (0.45, 0.8))) == pytest.approx((0.35, 0.45), abs=0.006)
+    assert edges_after(wave_with((0, 0.3), (0.5, 0.8))) == pytest.approx((0.3, 0.5), abs=0.006)
+
+
+def test_sound_without_a_rest_is_shared_at_its_weakest_point():
+    wave = wave_with((0, 0.8))
+    wave[int(0.4 * 24_000) : int(0.405 * 24_000)] = 0.1
+    end, start = edges_after(wave)
+    assert end == start == pytest.approx(0.405, abs=0.006)
