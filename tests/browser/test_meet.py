@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from tests.browser.conftest import QUESTION
 from tests.browser.house import House
@@ -26,6 +26,10 @@ def _call(page: Page) -> str:
     expect(page.locator("body")).to_have_attribute("data-phase", "live")
     expect(page.locator("#face")).to_have_attribute("data-live", "")
     return started.value.json()["sessionId"]
+
+
+def _hold_back(route: Route) -> None:
+    """Neither answer nor abort: the server takes for ever."""
 
 
 def _frames(page: Page) -> int:
@@ -135,7 +139,7 @@ def test_connecting_can_be_cancelled(
     house: House, browser: Browser, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(browser, f"{house.url}/meet/demo")
-    page.route("**/api/offer", lambda route: None)  # the offer is never answered
+    page.route("**/api/offer", _hold_back)
     with page.expect_response(_started) as started:
         page.get_by_role("button", name="Talk to Ava").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()

@@ -18,6 +18,12 @@ def _start(page: Page) -> None:
     page.get_by_role("button", name="Talk to Ava").click()
 
 
+def _join(page: Page) -> None:
+    _start(page)
+    expect(page.locator("body")).to_have_attribute("data-phase", "live")
+    expect(page.locator("#face")).to_have_attribute("data-live", "")
+
+
 def test_unknown_agent(house: House, browser: Browser, open_page: Callable[..., Page]) -> None:
     page = open_page(browser, f"{house.url}/meet/nobody", expected="404")
     _says(page, "There is nobody at this address")
@@ -61,7 +67,9 @@ def test_server_full(house: House, browser: Browser, open_page: Callable[..., Pa
         taken.append(answer[1]["sessionId"])
         assert len(taken) < 10
     try:
-        page = open_page(browser, f"{house.url}/meet/demo", expected="503")
+        page = open_page(browser, "about:blank", expected="503")
+        page.clock.install()
+        page.goto(f"{house.url}/meet/demo")
         _start(page)
         _says(page, "Everyone is in a conversation")
         expect(page.locator("#retry")).to_be_disabled()
@@ -69,6 +77,7 @@ def test_server_full(house: House, browser: Browser, open_page: Callable[..., Pa
     finally:
         for session_id in taken:
             house.call(f"/v1/session/{session_id}/end", {})
+    page.clock.fast_forward(60_000)
     expect(page.locator("#retry")).to_be_enabled()
     page.locator("#retry").click()
     expect(page.locator("body")).to_have_attribute("data-phase", "live")
@@ -85,14 +94,28 @@ def test_the_server_ends_the_session(
     expect(page.get_by_role("heading", name="Ava ended the call")).to_be_visible()
 
 
-def test_connection_lost(house: House, browser: Browser, open_page: Callable[..., Page]) -> None:
-    """The worker dies: first "reconnecting", then a clear word, and calling again works."""
+def test_a_break_in_the_connection(
+    house: House, browser: Browser, open_page: Callable[..., Page]
+) -> None:
+    """No packet gets through for some seconds; then the call goes on."""
     page = open_page(browser, f"{house.url}/meet/demo")
-    _start(page)
-    expect(page.locator("#face")).to_have_attribute("data-live", "")
+    _join(page)
+    network = page.context.new_cdp_session(page)
+    unlimited = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", {**unlimited, "packetLoss": 100})
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
+    network.send("Network.emulateNetworkConditions", {**unlimited, "packetLoss": 0})
+    expect(page.get_by_text("Reconnecting…")).to_be_hidden()
+    expect(page.locator("body")).to_have_attribute("data-phase", "live")
+
+
+def test_connection_lost(house: House, browser: Browser, open_page: Callable[..., Page]) -> None:
+    """The worker dies: a clear word, and calling again works."""
+    page = open_page(browser, f"{house.url}/meet/demo")
+    _join(page)
     for worker in _workers(house):
         os.kill(worker, signal.SIGKILL)
-    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     _says(page, "The connection was lost")
     house.wait_ready()
     page.get_by_role("button", name="Try again").click()

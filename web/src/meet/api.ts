@@ -53,6 +53,12 @@ export function abandonSession(grant: SessionGrant): void {
   fetch(grant.roomUrl, init).catch(() => undefined);
 }
 
+/** Whether the server has closed this session, which the other end of a dead link cannot say. */
+export async function hasEnded(grant: SessionGrant): Promise<boolean> {
+  const url = `/v1/session/${encodeURIComponent(grant.sessionId)}`;
+  return (await request(url, { headers: authorization(grant.token) }))["state"] === "ended";
+}
+
 /** The conversation so far as plain text, one utterance a paragraph. */
 export async function fetchTranscript(grant: SessionGrant, agentName: string): Promise<string> {
   const url = `/v1/session/${encodeURIComponent(grant.sessionId)}/transcript`;

@@ -4,6 +4,7 @@ import {
   abandonSession,
   fetchAgent,
   fetchTranscript,
+  hasEnded,
   startSession,
   type SessionGrant,
 } from "./api";
@@ -118,7 +119,11 @@ async function release(mine: Held): Promise<void> {
   if (held === mine) held = null;
   mine.abort.abort();
   mine.microphone?.close();
-  if (mine.grant && !mine.room) abandonSession(mine.grant);
+  mine.microphone = null;
+  if (mine.grant && !mine.room) {
+    abandonSession(mine.grant);
+    mine.grant = null;
+  }
   view.level(0);
   view.showFace(false);
   setTimeout(() => {
@@ -157,6 +162,13 @@ function left(): void {
 function link(state: Link): void {
   if (state === "lost") fail(held?.failing ?? new Problem("connection_lost"));
   else dispatch({ type: "interrupted", is: state === "interrupted" });
+  if (state === "interrupted" && held) void giveUpIfEnded(held);
+}
+
+/** No need to wait for a call to come back whose session is already over. */
+async function giveUpIfEnded(mine: Held): Promise<void> {
+  const over = mine.grant && (await hasEnded(mine.grant).catch(() => false));
+  if (over && held === mine) fail(mine.failing ?? new Problem("connection_lost"));
 }
 
 function fail(problem: Problem): void {

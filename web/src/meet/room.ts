@@ -107,6 +107,7 @@ export class Room {
   /** Wait for the data channel: it opens last, after ICE and DTLS. */
   private opened(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.channel.readyState === "open") return resolve();
       const blocked = () => reject(new Problem("media_blocked"));
       const deadline = setTimeout(blocked, CONNECT_DEADLINE_MS);
       this.closing.signal.addEventListener("abort", () => clearTimeout(deadline));

@@ -22,7 +22,8 @@ export class Signalling {
     const { sdp, pc_id } = answer;
     if (typeof sdp !== "string") throw new Problem("session_failed", "The server gave no answer.");
     this.peerId = typeof pc_id === "string" ? pc_id : this.peerId;
-    await this.flush(signal);
+    // Nobody waits for the candidates: media may already flow by what the offer itself carried.
+    this.flush(signal).catch(() => undefined);
     return { type: "answer", sdp };
   }
 
