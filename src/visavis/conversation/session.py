@@ -28,6 +28,7 @@ log = structlog.stdlib.get_logger("visavis.conversation")
 APOLOGY = "I'm sorry, something went wrong on my side. Please try again later. Goodbye."
 GREET_AFTER_S = 2.0
 """How long to wait for the client to say that it is ready."""
+MAX_TYPED_CHARS = 1000
 _APOLOGY_S = 10.0
 
 
@@ -211,9 +212,9 @@ class _Session:
                 self._client_ready.set()
             case rtvi.SendText(content, run_immediately):
                 if run_immediately:
-                    self._turns.type_text(content)
+                    self._turns.type_text(content[:MAX_TYPED_CHARS])
                 else:
-                    self._dialogue.remember(content, "")
+                    self._dialogue.remember(content[:MAX_TYPED_CHARS], "")
             case rtvi.Interrupt():
                 self._turns.interrupt()
             case rtvi.DisconnectBot():

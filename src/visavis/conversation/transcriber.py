@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from visavis.media import AudioChunk
+from visavis.media import TICK_MS, AudioChunk
 from visavis.providers.base import Flush, ProviderError, SpeechToText, Transcript
+
+MAX_CHUNKS = 30_000 // TICK_MS
 
 
 class Transcriber:
@@ -26,6 +28,11 @@ class Transcriber:
     def current(self) -> bool:
         """Whether the last pause has its transcript."""
         return self._answered == self._flushes
+
+    @property
+    def full(self) -> bool:
+        """Whether it has heard as much as one transcript can be made of."""
+        return len(self._heard) >= MAX_CHUNKS
 
     def hear(self, chunk: AudioChunk) -> None:
         self._heard.append(chunk)

@@ -98,18 +98,20 @@ class TurnTaking:
         self._begin_reply(turn)
         self._approve(turn)
 
-    def interrupt(self) -> None:
-        """Stop the agent, or whatever the user was about to say."""
+    def interrupt(self) -> bool:
+        """Stop the agent, or whatever the user was about to say; whether speech was cut."""
         turn, self._hearing = self._turn, None
         if turn is None:
-            return
+            return False
+        self._playout.set_phase(Phase.IDLE)
         if not turn.approved.is_set():
             self._abandon(turn)
-        else:
-            self._playout.interrupt(turn.id)  # reports the last words that were heard
-            if not turn.over.is_set():
-                self._complete(turn, interrupted=True)
-            self._playout.set_phase(Phase.INTERRUPTED)
+            return False
+        self._playout.interrupt(turn.id)  # reports the last words that were heard
+        if turn.over.is_set():
+            return False
+        self._complete(turn, interrupted=True)
+        return turn.audible
 
     # -- what the agent says unasked
 
@@ -154,27 +156,32 @@ class TurnTaking:
 
     def _begin_utterance(self, event: ear.UtteranceStarted) -> None:
         turn = self._turn
-        if turn and turn.transcriber and turn.user_done and not turn.approved.is_set():
-            # The user goes on before an answer was found: it is all one utterance.
+        if turn and _goes_on(turn):
             turn.user_done = False
             self._withdraw(turn)
+            self._playout.set_phase(Phase.LISTENING)
         else:
-            self.interrupt()
-            turn = self._open_turn()
-            turn.transcriber = self._new_transcriber()
-            self._tasks.create_task(self._transcribe(turn, turn.transcriber))
-            self._announcer.publish(UserStartedSpeaking(turn.id))
+            turn = self._open_spoken_turn()
         self._hearing = turn
         assert turn.transcriber is not None
         for chunk in event.audio:
             turn.transcriber.hear(chunk)
-        self._playout.set_phase(Phase.LISTENING)
+
+    def _open_spoken_turn(self) -> Turn:
+        cut = self.interrupt()
+        self._playout.set_phase(Phase.INTERRUPTED if cut else Phase.LISTENING)
+        turn = self._open_turn()
+        turn.transcriber = self._new_transcriber()
+        self._tasks.create_task(self._transcribe(turn, turn.transcriber))
+        self._announcer.publish(UserStartedSpeaking(turn.id))
+        return turn
 
     def _pause(self, turn: Turn, transcriber: Transcriber, event: ear.UtterancePaused) -> None:
         turn.since_us = event.last_voiced_us
         turn.timings = TurnTimings()
         turn.mark("pause_detected_ms", event.at_us)
         transcriber.pause()
+        self._playout.set_phase(Phase.LISTENING)
 
     def _withdraw(self, turn: Turn) -> None:
         """The user goes on: the answer that was being prepared is dropped unseen."""
@@ -306,6 +313,12 @@ class TurnTaking:
         turn.over.set()
         if turn is self._turn:
             self._turn = None
+
+
+def _goes_on(turn: Turn) -> bool:
+    """Whether speech now belongs to this turn: the user seemed done, but has no answer yet."""
+    unanswered = turn.user_done and not turn.approved.is_set()
+    return unanswered and turn.transcriber is not None and not turn.transcriber.full
 
 
 async def _placed(turn_id: int, chunks: Sequence[SpeechChunk]) -> AsyncIterator[TurnSpeech]:

@@ -246,6 +246,16 @@ async def test_nonsense_from_the_client_is_answered(call):
     assert [m.id for m in call.room.told if m.type == "error-response"] == ["a", "b"]
 
 
+async def test_typed_text_is_bounded(call, models):
+    call.start()
+    call.ready()
+    await call.turns(1)
+    models.llm.answer = lambda text: "That was long."
+    call.type("x" * 60_000)
+    await call.turns(2)
+    assert len(models.llm.asked[-1][-1][1]) == session.MAX_TYPED_CHARS
+
+
 async def test_twenty_sessions_leave_nothing_behind(call):
     async def one():
         call.room, call.log = MemoryRoom(), []

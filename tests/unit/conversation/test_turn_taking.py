@@ -347,5 +347,16 @@ async def test_phases_follow_the_conversation(talk):
     await talk.settle()
     assert phase() is Phase.SPEAKING
     talk.turns.interrupt()
+    assert phase() is Phase.IDLE
+
+
+async def test_a_cut_agent_looks_interrupted_until_the_user_pauses(talk):
+    await talk.say("Hello there.")
+    await talk.play(0.2)
+    await talk.start()
     talk.stage.tick(2)
-    assert phase() is Phase.INTERRUPTED
+    assert talk.stage.avatar.frames[-1].phase is Phase.INTERRUPTED
+    talk.stt.texts.append("Wait.")
+    await talk.pause()
+    talk.stage.tick(2)
+    assert talk.stage.avatar.frames[-1].phase is Phase.LISTENING
