@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias, cast
 
 import av
+import structlog
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -35,6 +36,8 @@ from aiortc.stats import RTCTransportStats
 from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate, RoomError
 from visavis.rooms.peer import MAX_BUFFERED_BYTES, PeerListener, PeerOptions
+
+log = structlog.stdlib.get_logger("visavis.rooms")
 
 _AUDIO_CLOCK = Fraction(1, OUTPUT_RATE)
 _VIDEO_CLOCK = Fraction(1, 90_000)
@@ -205,9 +208,12 @@ class AiortcPeer:
         self._pc.remove_all_listeners()
         if self._channel is not None:
             self._channel.remove_all_listeners()
-        # A stuck goodbye must not keep the session from ending.
-        with contextlib.suppress(TimeoutError):
+        # Neither a stuck goodbye nor a half-made negotiation, which aiortc cannot close, may keep
+        # the session from ending.
+        try:
             await asyncio.wait_for(self._pc.close(), _CLOSE_S)
+        except Exception as error:  # noqa: BLE001
+            log.warning("aiortc_close_failed", error=repr(error))
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)

@@ -30,7 +30,7 @@ from visavis.rooms.sdp import (
     with_max_message_size,
 )
 
-log = structlog.get_logger()
+log = structlog.stdlib.get_logger("visavis.rooms")
 
 Engine = Literal["auto", "reactor", "aiortc"]
 MakePeer = Callable[[PeerOptions, PeerListener], Peer]
@@ -68,7 +68,7 @@ def _peer_maker(engine: Engine) -> MakePeer:
         except ImportError:
             if engine == "reactor":
                 raise
-            log.warning("no libwebrtc for this platform, falling back to aiortc")
+            log.warning("no_libwebrtc_falling_back_to_aiortc")
         else:
             return ReactorPeer
     from visavis.rooms.aiortc import AiortcPeer
@@ -301,5 +301,5 @@ class _Room:
             if count != received:
                 received, since = count, time.monotonic()
             elif time.monotonic() - since >= self._lost_after_s and not peer.reachable:
-                log.info("user vanished", silent_for_s=round(time.monotonic() - since, 1))
+                log.info("user_vanished", silent_for_s=round(time.monotonic() - since, 1))
                 self._leave(EndReason.CLIENT_LOST)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 import time
 
@@ -13,6 +14,8 @@ from visavis.media import INPUT_TICK
 from visavis.rooms import rtvi
 from visavis.rooms.base import IceCandidate, RoomError
 from visavis.rooms.webrtc import open_room
+
+SIZE = (160, 128)
 
 
 async def take(stream, count):
@@ -203,6 +206,42 @@ async def test_bad_offers_are_refused_and_the_room_stays_usable(room, user):
     assert "a=max-message-size:65536" in answer
     with pytest.raises(RoomError, match="cannot be read"):
         await room.add_candidate(IceCandidate("candidate:rubbish", "0", 0))
+
+
+async def test_damaged_offers_are_answered_or_refused_but_never_worse(engine, user):
+    lines, chance, refused = (await user.offer()).split("\r\n"), random.Random(5), 0
+    for _ in range(40):
+        damaged = list(lines)
+        for _ in range(chance.randint(1, 4)):
+            at, other = chance.randrange(len(damaged)), chance.randrange(len(damaged))
+            cut = chance.randrange(len(damaged[at]) + 1)
+            junk = chance.choice(["", "9" * 30, "-1", "\t", ":", "%n", "a="])
+            replaced = [damaged[at][:cut] + junk + damaged[at][cut + 2 :]]
+            damaged[at : at + 1] = chance.choice([[], [damaged[other]], replaced])
+        room = open_room(engine=engine, ice_servers=(), size=SIZE)
+        try:
+            await room.answer("\r\n".join(damaged))
+        except RoomError:
+            refused += 1
+        await room.close()
+    assert 0 < refused < 40
+
+
+async def test_media_stays_in_the_udp_port_range(user):
+    room = open_room(engine="reactor", ice_servers=(), size=SIZE, udp_ports=(41_000, 41_099))
+    await user.join(room)
+    local = re.findall(r"a=candidate:\S+ 1 udp \d+ \S+ (\d+)", user.pc.remoteDescription.sdp)
+    assert local
+    assert all(41_000 <= int(port) <= 41_099 for port in local)
+    await room.close()
+
+
+async def test_aiortc_refuses_a_port_range_that_it_cannot_keep(user):
+    room = open_room(engine="aiortc", ice_servers=(), size=SIZE, udp_ports=(41_000, 41_099))
+    with pytest.raises(RoomError) as refused:
+        await room.answer(await user.offer())
+    assert refused.value.code == "udp_ports_unsupported"
+    await room.close()
 
 
 async def test_connect_has_a_deadline(engine):
