@@ -6,20 +6,19 @@ time (transcribing, replying) runs in tasks that belong to a turn and die with i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
 from visavis.avatar.base import Phase
 from visavis.conversation import listener as ear
 from visavis.conversation import playout as mouth
+from visavis.conversation import reply
 from visavis.conversation.announcer import Announcer
-from visavis.conversation.clauses import clauses
 from visavis.conversation.dialogue import Dialogue
 from visavis.conversation.listener import Listener, UtteranceEvent
 from visavis.conversation.playout import Playout, PlayoutEvent
 from visavis.conversation.speaker import Speaker
-from visavis.conversation.streams import closing, each, noted, once
+from visavis.conversation.streams import closing
 from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn import Turn
 from visavis.events import (
@@ -95,7 +94,7 @@ class TurnTaking:
         turn.since_us = now_us()
         turn.user_text = text
         turn.user_done = True
-        self._begin_reply(turn)
+        self._begin_reply(turn, reply.answer(turn, self._dialogue, self._speaker))
         self._approve(turn)
 
     def interrupt(self) -> bool:
@@ -120,7 +119,7 @@ class TurnTaking:
         if self._turn is None and not self._closed and text:
             turn = self._open_turn()
             turn.user_done = True
-            self._begin_speech(turn, clauses(once(text)))
+            self._begin_reply(turn, reply.recite(turn, text, self._speaker))
             turn.approved.set()
 
     async def say_last(self, speech: Sequence[SpeechChunk]) -> None:
@@ -128,9 +127,8 @@ class TurnTaking:
         self.interrupt()
         self._closed = True
         turn = self._open_turn()
-        turn.written = [chunk.text for chunk in speech]
         turn.approved.set()
-        turn.reply = self._tasks.create_task(self._play(turn, _placed(turn.id, speech)))
+        self._begin_reply(turn, reply.replay(turn, speech))
         await turn.over.wait()
 
     # -- what was heard of it
@@ -214,7 +212,7 @@ class TurnTaking:
             turn.user_text = text
             turn.drop_reply()
             if text:
-                self._begin_reply(turn)
+                self._begin_reply(turn, reply.answer(turn, self._dialogue, self._speaker))
         if settled and turn.user_done:
             self._answer(turn)
         elif text:
@@ -237,19 +235,7 @@ class TurnTaking:
 
     # -- a reply
 
-    def _begin_reply(self, turn: Turn) -> None:
-        text = each(
-            self._dialogue.reply(turn.user_text),
-            lambda: turn.mark("llm_first_token_ms", now_us()),
-        )
-        self._begin_speech(turn, clauses(text))
-
-    def _begin_speech(self, turn: Turn, said: AsyncIterator[str]) -> None:
-        said = each(said, lambda: turn.mark("first_clause_ms", now_us()))
-        speech = each(
-            self._speaker.speak(turn.id, noted(said, turn.written)),
-            lambda: turn.mark("tts_first_audio_ms", now_us()),
-        )
+    def _begin_reply(self, turn: Turn, speech: AsyncIterator[TurnSpeech]) -> None:
         turn.reply = self._tasks.create_task(self._play(turn, speech))
 
     async def _play(self, turn: Turn, speech: AsyncIterator[TurnSpeech]) -> None:
@@ -319,12 +305,3 @@ def _goes_on(turn: Turn) -> bool:
     """Whether speech now belongs to this turn: the user seemed done, but has no answer yet."""
     unanswered = turn.user_done and not turn.approved.is_set()
     return unanswered and turn.transcriber is not None and not turn.transcriber.full
-
-
-async def _placed(turn_id: int, chunks: Sequence[SpeechChunk]) -> AsyncIterator[TurnSpeech]:
-    """Prepared speech, put on a turn's timeline."""
-    position_s = 0.0
-    for chunk in chunks:
-        speech = TurnSpeech(turn_id, position_s, replace(chunk))
-        position_s = speech.end_s
-        yield speech

@@ -1,0 +1,37 @@
+"""Where a turn's speech comes from: the model, a given text, or sound made before."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from visavis.conversation.clauses import clauses
+from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.speaker import Speaker
+from visavis.conversation.streams import each, noted, once
+from visavis.conversation.turn import Turn
+from visavis.media import SpeechChunk, TurnSpeech, now_us
+
+
+def answer(turn: Turn, dialogue: Dialogue, speaker: Speaker) -> AsyncIterator[TurnSpeech]:
+    """What the model has to say to the turn's user text, clause by clause."""
+    text = each(dialogue.reply(turn.user_text), lambda: turn.mark("llm_first_token_ms", now_us()))
+    return _voiced(turn, clauses(text), speaker)
+
+
+def recite(turn: Turn, text: str, speaker: Speaker) -> AsyncIterator[TurnSpeech]:
+    """A text that was written before."""
+    return _voiced(turn, clauses(once(text)), speaker)
+
+
+async def replay(turn: Turn, chunks: Sequence[SpeechChunk]) -> AsyncIterator[TurnSpeech]:
+    """Speech that was made before, at ``OUTPUT_RATE``."""
+    position_s = 0.0
+    for chunk in chunks:
+        turn.written.append(chunk.text)
+        speech = TurnSpeech(turn.id, position_s, chunk)
+        position_s = speech.end_s
+        yield speech
+
+
+def _voiced(turn: Turn, said: AsyncIterator[str], speaker: Speaker) -> AsyncIterator[TurnSpeech]:
+    said = each(said, lambda: turn.mark("first_clause_ms", now_us()))
+    speech = speaker.speak(turn.id, noted(said, turn.written))
+    return each(speech, lambda: turn.mark("tts_first_audio_ms", now_us()))
