@@ -38,7 +38,8 @@ def serve(host: _Host = None, port: _Port = None, workers: _Workers = None) -> N
         console.print("Run: [bold]visavis models pull[/bold]")
         raise typer.Exit(EXIT_MODELS_MISSING)
     try:
-        asyncio.run(run.serve(config, _Screen(console, config)))
+        with _Screen(console, config) as screen:
+            asyncio.run(run.serve(config, screen))
     except (run.StartError, ModelHostError, PlacementError) as error:
         console.print(f"[red]{error}[/red]")
         raise typer.Exit(EXIT_FAILED) from None
@@ -58,6 +59,12 @@ class _Screen:
         self._console = console
         self._config = config
         self._live = Live(console=console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> "_Screen":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._live.stop()
 
     def loading(self, health: HostHealth) -> None:
         if not self._console.is_terminal:

@@ -1,6 +1,7 @@
 """What a worker does: hosts sessions, each in its own task, and reports to the server."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -144,6 +145,9 @@ class Worker:
         hosted = Hosted(request.spec, room, request.first_seq)
         self._sessions[request.spec.session_id] = hosted
         hosted.task = group.create_task(self._host(hosted))
+        # A session's parts refer to each other, and hold megabytes that the collector does not
+        # see: without this, it would let dozens of dead sessions pile up. Takes about 1 ms.
+        hosted.task.add_done_callback(lambda _: gc.collect())
         return sdp
 
     async def _host(self, hosted: Hosted) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -55,6 +56,8 @@ async def run(control_fd: int, load: Callable[[], Hosting]) -> int:
     channel = await open_channel(socket.socket(fileno=control_fd), TO_WORKER)
     try:
         worker = Worker(channel, load())
+        gc.collect()
+        gc.freeze()  # what is loaded stays; collections at run time need not look at it
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.leave)
         await worker.run()
     except ModelMissing as error:
