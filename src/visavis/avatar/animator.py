@@ -27,10 +27,10 @@ _BLINK = np.array([[0, 0], [0.04, 0.5], [0.08, 1], [0.12, 1], [0.17, 0.6], [0.22
 _BLINK_AT = ARKIT.index("eyeBlinkLeft"), ARKIT.index("eyeBlinkRight")
 
 _EXPRESSION: dict[Phase, Coefficients] = {
-    Phase.IDLE: vector({"mouthSmile": 0.06}),
-    Phase.LISTENING: vector({"mouthSmile": 0.1, "browInnerUp": 0.1, "eyeWide": 0.04}),
-    Phase.THINKING: vector({"browInnerUp": 0.18, "mouthPress": 0.12, "mouthRight": 0.06}),
-    Phase.SPEAKING: vector({"mouthSmile": 0.05, "cheekSquint": 0.04}),
+    Phase.IDLE: vector({"mouthSmile": 0.16, "cheekSquint": 0.08}),
+    Phase.LISTENING: vector({"mouthSmile": 0.22, "cheekSquint": 0.12, "browInnerUp": 0.16}),
+    Phase.THINKING: vector({"browInnerUp": 0.3, "mouthPress": 0.2, "mouthRight": 0.1}),
+    Phase.SPEAKING: vector({"mouthSmile": 0.1, "cheekSquint": 0.08}),
     Phase.INTERRUPTED: vector({"browInnerUp": 0.3, "browOuterUp": 0.25, "eyeWide": 0.15}),
 }
 _ACCENT = vector({"browInnerUp": 0.22, "browOuterUp": 0.12})
@@ -111,7 +111,7 @@ class Animator:
         pitch = lively * (0.016 * self._noise(now, 2.7, 2) + 0.006 * self._noise(now, 0.9, 3))
         roll = lively * 0.014 * self._noise(now, 3.7, 4)
         listening, thinking = felt.get(Phase.LISTENING, 0.0), felt.get(Phase.THINKING, 0.0)
-        yaw += 0.05 * self._side * thinking
+        yaw += 0.06 * self._side * thinking
         roll += 0.03 * self._side * listening
         pitch += 0.012 * listening - 0.03 * thinking + 0.035 * stress
         pitch -= 0.035 * felt.get(Phase.INTERRUPTED, 0.0)
@@ -136,7 +136,7 @@ class Animator:
     ) -> tuple[float, float]:
         wander = sum(_LIVELY[phase][1] * amount for phase, amount in felt.items())
         away = felt.get(Phase.THINKING, 0.0) * (1 - inhale)
-        x, y = self._fixation(now) * wander + np.array([0.55 * self._side, -0.5]) * away
+        x, y = self._fixation(now) * wander + np.array([0.62 * self._side, -0.62]) * away
         # eyes hold their target while the head moves
         hold = 0.9 * (1 - away)
         x, y = x - hold * yaw / _EYE_RADIANS, y - hold * pitch / _EYE_RADIANS

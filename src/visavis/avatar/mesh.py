@@ -29,7 +29,8 @@ F32 = NDArray[np.floating]
 """float32 at run time; numpy's stubs widen what arithmetic returns."""
 I32 = NDArray[np.int32]
 
-_RINGS = np.array([1.05, 1.12, 1.22, 1.36, 1.55, 1.85, 2.4, 3.4], np.float32)
+_RINGS = np.array([1.05, 1.12, 1.22, 1.36, 1.55, 1.85, 2.4, 3.4, 20], np.float32)
+"""In sizes of the outline; the last lies beyond any picture's corners."""
 _SEAL = np.array([0.0, 0.25, 0.6, 1.0], np.float32)
 """How far each lip ring, outside to inside, follows lips that are pressed together."""
 _OPEN_AT_REST = 0.05

@@ -90,6 +90,8 @@ class Renderer:
         for region in REGIONS:
             keys = self.stage.keys[region]
             shares = [min(1.0, max(0.0, float(k.direction @ coefficients))) for k in keys]
+            if region == "eyes":  # two rows of lashes show half-way: let the closed lid come late
+                shares = [share * share for share in shares]
             total = max(1.0, sum(shares))
             left = 1.0
             later: list[tuple[StageKey, float]] = []

@@ -151,11 +151,12 @@ def _eyes(
 ) -> tuple[Eyeball, Eyeball]:
     wide = next((key for key in rig.keys if key.name == "eyeWide"), None)
     if wide is None:
-        points, picture = mesh.points, _without_lids(texture, mesh)
+        points, picture = mesh.points, texture
     else:
         points = wide.landmarks * np.float32(scale)
         points[:, 0] += np.float32(offset)
         picture = _canvas(wide.texture, (texture.shape[1], texture.shape[0]))
+    picture = _without_lids(picture, points, mesh.unit)
     right, left = (_eyeball(picture, points, mesh, eye) for eye in (0, 1))
     return right, left
 
@@ -174,17 +175,17 @@ def _eyeball(picture: U8, points: F32, mesh: Mesh, eye: int) -> Eyeball:
     )
 
 
-def _without_lids(texture: U8, mesh: Mesh) -> U8:
-    """The texture with the eyeballs continued under lids and lashes."""
-    out = texture.copy()
+def _without_lids(picture: U8, points: F32, unit: float) -> U8:
+    """The picture with the eyeballs continued under lids and lashes."""
+    out = picture.copy()
     for upper, lower, _ in EYES:
-        loop = np.concatenate([mesh.points[upper, :2], mesh.points[lower[::-1], :2]])
-        x0, y0, x1, y1 = _box_of(loop, int(0.2 * mesh.unit), texture.shape[1::-1])
+        loop = np.concatenate([points[upper, :2], points[lower[::-1], :2]])
+        x0, y0, x1, y1 = _box_of(loop, int(0.2 * unit), picture.shape[1::-1])
         mask = np.full((y1 - y0, x1 - x0), 255, np.uint8)
         inside = np.round((loop - (x0, y0)) * 16).astype(np.int32)
         cv2.fillPoly(mask, [inside], 0, shift=4)
-        mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-        patch = np.ascontiguousarray(texture[y0:y1, x0:x1, :3])
+        mask = cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(unit / 90)))
+        patch = np.ascontiguousarray(picture[y0:y1, x0:x1, :3])
         out[y0:y1, x0:x1, :3] = cv2.inpaint(patch, mask, 3, cv2.INPAINT_TELEA)
     return out
 

@@ -1,4 +1,4 @@
-import tracemalloc
+import resource
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.coefficients import Pose, vector
 from visavis.avatar.puppet import Puppet, warm_up
 from visavis.avatar.rig import Rig
+from visavis.avatar.speech import SpeechTrack
 from visavis.avatar.topology import EYES, LOWER_LIP, UPPER_LIP
 from visavis.media import I420, OUTPUT_RATE, PhonemeTime, SpeechChunk, TurnSpeech
 
@@ -45,6 +46,18 @@ def test_lips_meet_on_p_b_m_and_part_on_open_vowels(puppet: Puppet, at: Frame) -
     for consonant in (0.15, 0.35, 0.55):
         assert min(abs(i * 0.04 - consonant) for i in closed) < 0.04, gaps
     assert max(gaps) > 0.2
+
+
+def test_a_face_at_rest_is_the_picture_it_was_made_from(ava: Rig) -> None:
+    puppet, out = Puppet(ava), I420.empty(512, 512)
+    puppet.draw(Pose(vector({})), out)
+    drawn = cv2.cvtColor(out.buffer, cv2.COLOR_YUV2RGB_I420)
+    alpha = ava.texture[..., 3:] / 255
+    assert ava.background is not None
+    expected = ava.texture[..., :3] * alpha + ava.background * (1 - alpha)
+    assert cv2.PSNR(drawn, expected.astype(np.uint8)) > 33
+    for corner in (np.s_[-40:, :120], np.s_[-40:, -120:]):
+        assert cv2.PSNR(drawn[corner], expected[corner].astype(np.uint8)) > 30
 
 
 def test_a_resting_mouth_is_closed(puppet: Puppet, at: Frame) -> None:
@@ -140,15 +153,20 @@ def test_memory_does_not_grow_over_two_thousand_frames(bare: Rig, at: Frame) -> 
             if i % 25 == 0:
                 puppet.push_speech(speech("hɛlɔpɑpə", start_s=i / 25))
             puppet.frame(at(i / 25, position=i / 25), out)
-        return tracemalloc.get_traced_memory()[0]
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    tracemalloc.start()
-    try:
-        before = run(0, 400)
-        after = run(400, 2400)
-    finally:
-        tracemalloc.stop()
-    assert after - before < 100_000
+    before = run(0, 200)
+    assert run(200, 2200) - before < 3000, "KiB"
+
+
+def test_speech_left_behind_is_forgotten() -> None:
+    track = SpeechTrack()
+    silence = np.zeros(OUTPUT_RATE, np.int16)
+    for second in range(0, 600, 2):
+        track.push(speech("hɛlɔpɑpə", start_s=second))
+        track.push(TurnSpeech(1, second + 1, SpeechChunk(silence, OUTPUT_RATE, "")))
+        track.forget(float(second))
+        assert len(track) < 30
 
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 640), (128, 128)])
