@@ -33,6 +33,7 @@ check: .venv/.installed web/node_modules/.installed ## Format, lint, types and t
 	npm --prefix web run --silent check
 
 test: setup debian check ## Everything that must pass, from a clean clone
+	@$(BIN)/visavis models pull smollm2-135m-instruct
 	$(BIN)/pytest -q
 	npm --prefix web test
 
