@@ -76,7 +76,10 @@ class Room(Protocol):
         ...
 
     async def departed(self) -> EndReason:
-        """Wait until the user is gone: ``USER_LEFT`` (said so) or ``CLIENT_LOST`` (vanished)."""
+        """Wait until the user is gone: ``USER_LEFT`` (said so) or ``CLIENT_LOST`` (vanished).
+
+        Raises ``RoomError("room_closed")`` when we closed the room first.
+        """
         ...
 
     async def close(self) -> None:
