@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -53,12 +54,16 @@ def _pull_with_bar(model: Model, bars: Progress, bar: TaskID) -> None:
 @app.command(name="list")
 def list_models() -> None:
     """What there is, and what is on this machine."""
-    table = Table("name", "purpose", "size", "licence", "tier", "here", "origin")
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("name", "size", "licence", "tier", "here"):
+        table.add_column(column, no_wrap=True)
+    for column in ("purpose", "origin"):
+        table.add_column(column, overflow="fold")
     for model in MODELS.values():
         here = "[green]yes[/green]" if model.present else "no"
         size = f"{model.size / 1e6:.0f} MB"
         table.add_row(
-            model.name, model.purpose, size, model.licence, model.tier, here, model.origin
+            model.name, size, model.licence, model.tier, here, model.purpose, model.origin
         )
     Console().print(table)
 
