@@ -154,8 +154,8 @@ class Animator:
         t = now % _CYCLE_S
         index = int(np.searchsorted(self._blinks, t, side="right")) - 1
         elapsed = t - self._blinks[index] if index >= 0 else 1.0
-        if phase is Phase.THINKING:  # eyes that turn away blink as they go
-            elapsed = min(elapsed, since) if elapsed > _BLINK[-1, 0] else elapsed
+        if phase is Phase.THINKING and since - elapsed < 0.9:
+            elapsed = since  # eyes that turn away blink as they go, and not again at once
         return float(np.interp(elapsed, _BLINK[:, 0], _BLINK[:, 1]))
 
     def _noise(self, now: float, period_s: float, channel: int) -> float:

@@ -20,6 +20,8 @@ _OPTIONS = {
     "overshoot-pct": "100",
     "max-intra-rate": "900",
 }
+_PATIENCE_S = 3
+"""A rising estimate is followed in steps no shorter than this."""
 _GOP_S = 60
 """A key frame is sent when asked for; this is only for those who never ask."""
 _RETARGET = 0.2
@@ -34,6 +36,7 @@ class Vp8Encoder:
         self._width, self._height, self._fps = width, height, fps
         self._wanted_bps = self._bitrate_bps = bitrate_bps
         self._codec = self._open()
+        self._age = 0
         self._frame = VideoFrame(width, height, "yuv420p")
 
     @property
@@ -42,18 +45,20 @@ class Vp8Encoder:
         return self._bitrate_bps
 
     def set_bitrate(self, bps: int) -> None:
-        """Aim at another bitrate. A change of more than 20 % costs a key frame; a smaller one
-        waits for the next key frame that is sent anyway."""
+        """Aim at another bitrate. More than 20 % less is obeyed at once, 20 % more when the last
+        change is three seconds old, both at the cost of a key frame; any other change waits for
+        the next key frame that is sent anyway."""
         self._wanted_bps = max(50_000, bps)
 
     def encode(self, frame: I420, pts: int, *, keyframe: bool = False) -> EncodedVideo:
         """Encode ``frame``; ``pts`` counts frames and must grow."""
         if (frame.width, frame.height) != (self._width, self._height):
             raise ValueError(f"encoder is {self._width}x{self._height}, not {frame.width}x…")
-        change = abs(self._wanted_bps - self._bitrate_bps) / self._bitrate_bps
-        if change > _RETARGET or (keyframe and change > 0):
+        if self._should_retarget(keyframe):
             self._bitrate_bps = self._wanted_bps
             self._codec = self._open()
+            self._age = 0
+        self._age += 1
         self._fill(frame)
         self._frame.pts = pts
         self._frame.time_base = Fraction(1, self._fps)
@@ -63,6 +68,12 @@ class Vp8Encoder:
             raise RuntimeError(f"one frame gave {len(packets)} packets")
         packet = packets[0]
         return EncodedVideo(bytes(packet), packet.is_keyframe, self._width, self._height)
+
+    def _should_retarget(self, keyframe: bool) -> bool:
+        change = self._wanted_bps / self._bitrate_bps - 1
+        if keyframe:
+            return change != 0
+        return change < -_RETARGET or (change > _RETARGET and self._age > _PATIENCE_S * self._fps)
 
     def _fill(self, frame: I420) -> None:
         """Copy the planes into the encoder's own frame, row by row where it pads them."""

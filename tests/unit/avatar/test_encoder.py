@@ -70,6 +70,16 @@ def test_a_large_change_of_bitrate_is_obeyed_at_the_cost_of_a_key_frame(
     assert spent < 200_000
 
 
+def test_a_rising_estimate_does_not_cost_a_key_frame_each_step(frames: list[I420]) -> None:
+    encoder = Vp8Encoder(256, 256, 300_000)
+    keys: list[int] = []
+    for i in range(160):
+        encoder.set_bitrate(300_000 + 10_000 * i)
+        if encoder.encode(frames[i % len(frames)], i).keyframe:
+            keys.append(i)
+    assert keys == [0, 76, 152]
+
+
 def test_a_small_change_waits_for_the_next_key_frame(frames: list[I420]) -> None:
     encoder = Vp8Encoder(256, 256, 400_000)
     encoder.encode(frames[0], 0)
