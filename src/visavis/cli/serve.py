@@ -84,6 +84,6 @@ class _Screen:
         lines = [
             f"[bold]Talk[/bold]      {base}/meet/demo",
             f"[bold]API[/bold]       POST {base}/v1/start-agent-session",
-            f"[bold]API docs[/bold]  {base}/docs",
+            f"[bold]OpenAPI[/bold]   {base}/openapi.json",
         ]
         self._console.print(Panel("\n".join(lines), title="visavis is ready", expand=False))

@@ -1,6 +1,7 @@
 """The model host: one process that holds the embedded models, loaded once, behind HTTP.
 
-``python -m visavis.models.host --port N --api-key K [--llm NAME] [--stt NAME]``
+``python -m visavis.models.host --port N --api-key K [--llm NAME] [--stt NAME]``; the key may also
+come as ``VISAVIS_HOST_API_KEY``.
 """
 
 import argparse
@@ -142,7 +143,8 @@ def _exit_now(signum: int, frame: FrameType | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m visavis.models.host", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--api-key", required=True)
+    key = os.environ.get("VISAVIS_HOST_API_KEY")  # unlike arguments, other users cannot see it
+    parser.add_argument("--api-key", default=key, required=key is None)
     parser.add_argument("--llm", default=QWEN_05B.name)
     parser.add_argument("--stt", default=WHISPER_TINY_EN.name)
     arguments = parser.parse_args()

@@ -12,7 +12,13 @@ from visavis.server.services import Provided, Services
 
 def create_app(services: Services) -> FastAPI:
     """Routes, errors and middleware around ``services``; starts nothing."""
-    app = FastAPI(title="visavis", version=visavis.__version__, redirect_slashes=False)
+    app = FastAPI(
+        title="visavis",
+        version=visavis.__version__,
+        redirect_slashes=False,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere; /openapi.json does not
+        redoc_url=None,
+    )
     app.state.services = services
     errors.install(app)
     # The last one added is the outermost.

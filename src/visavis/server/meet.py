@@ -59,7 +59,7 @@ async def home() -> RedirectResponse:
     return RedirectResponse("/meet/demo", headers={"Cache-Control": "no-store"})
 
 
-@router.get("/meet/{agent_id}", include_in_schema=False)
+@router.api_route("/meet/{agent_id}", methods=["GET", "HEAD"], include_in_schema=False)
 async def page(agent_id: str) -> FileResponse:
     """The page itself; it learns about its agent from ``/v1/meet/{agent_id}``.
 

@@ -111,7 +111,7 @@ async def open_services(
                     tokens=RoomTokens(load_secret(settings.data_dir / "secret")),
                     parts={"workers": placement, "models": host},
                 )
-                with contextlib.suppress(TimeoutError):
+                with contextlib.suppress(TimeoutError):  # the workers' own end follows
                     async with asyncio.timeout(END_ALL_S):
                         await sessions.end_all(EndReason.SERVER_STOPPED)
     finally:

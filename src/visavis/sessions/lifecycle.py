@@ -36,6 +36,7 @@ from visavis.storage.tables import SessionRow
 
 SWEEP_S = 1.0
 RETRY_S = 1.0
+END_S = 10.0
 OVERTIME_MS = 60_000
 """A joined session's slot lease outlives its longest conversation by this much."""
 
@@ -121,7 +122,10 @@ class Sessions:
             raise _refusal(error) from error
 
     async def end(self, session_id: str, reason: EndReason) -> None:
-        """End a session and wait until it is over; no harm if it already is."""
+        """End a session and wait until it is over; no harm if it already is.
+
+        Raises ``Refusal`` (``worker_timeout``) when its worker does not let go of it.
+        """
         live = self._live.get(session_id)
         if live is None:
             return
@@ -129,7 +133,11 @@ class Sessions:
             live.asked_to_end = reason
             async with live.lock:  # an offer being answered comes to its end first
                 await self._let_go(live, reason)
-        await live.over.wait()
+        try:
+            async with asyncio.timeout(END_S):
+                await live.over.wait()
+        except TimeoutError:
+            raise Refusal("worker_timeout", "The session does not come to its end.") from None
 
     async def end_all(self, reason: EndReason) -> None:
         async with asyncio.TaskGroup() as group:

@@ -136,7 +136,8 @@ class ModelHost:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "visavis.sessions.leash", "--nice", str(NICE), self._module),
-            *("--port", str(self._port), "--api-key", self._key),
+            *("--port", str(self._port)),
+            env={**os.environ, "VISAVIS_HOST_API_KEY": self._key},
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )

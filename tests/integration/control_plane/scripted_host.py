@@ -21,5 +21,5 @@ class Health(BaseHTTPRequestHandler):
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int)
-parser.add_argument("--api-key")
+assert os.environ["VISAVIS_HOST_API_KEY"]
 HTTPServer(("127.0.0.1", parser.parse_args().port), Health).serve_forever()
