@@ -65,14 +65,14 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _launch(playwright: Playwright, *arguments: str) -> Browser:
+def launch(playwright: Playwright, *arguments: str) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=[*_ARGUMENTS, *arguments])
 
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, speech: Path) -> Iterator[Browser]:
     """Chromium whose microphone is allowed and asks the question again and again."""
-    browser = _launch(
+    browser = launch(
         playwright,
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
@@ -85,7 +85,7 @@ def browser(playwright: Playwright, speech: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def deaf_browser(playwright: Playwright) -> Iterator[Browser]:
     """Chromium on a machine that has no microphone."""
-    with contextlib.closing(_launch(playwright)) as browser:
+    with contextlib.closing(launch(playwright)) as browser:
         yield browser
 
 

@@ -46,6 +46,15 @@ const STORIES: Record<string, CallEvent[]> = {
     agent("The moon is about three hundred and eighty-four thousand kilometres"),
     agent("away, which light covers in a little over a second."),
   ],
+  long: [
+    ...LIVE,
+    ...Array.from({ length: 6 }, (_, turn) => [
+      said("bot-started-speaking"),
+      agent("That is a good question, and the answer takes more than one line to give in full."),
+      said("bot-stopped-speaking"),
+      user(`And what about number ${turn + 1}?`),
+    ]).flat(),
+  ],
   listening: [...LIVE.slice(0, -1), said("bot-ready")],
   hearing: [...LIVE.slice(0, -1), said("user-started-speaking"), user("How far away is", false)],
   thinking: [...LIVE, said("user-stopped-speaking")],

@@ -116,7 +116,8 @@ export class View {
     if (phase.name === "failed") this.showProblem(phase);
     if (phase.name === "ended") this.showEnd(call, phase);
     this.tick(Date.now());
-    if (before && before.name !== phase.name) this.moveFocus(phase);
+    const arrived = before && before.name !== "loading" && before.name !== phase.name;
+    if (arrived) this.moveFocus(phase);
   }
 
   private showLive(phase: Extract<Phase, { name: "live" }>): void {
