@@ -20,6 +20,8 @@ from visavis.avatar import rig
 from visavis.avatar.coefficients import ARKIT, expand
 
 HERE = Path(__file__).parent
+PORTRAIT = 768
+"""Pixels of the picture for web pages."""
 CREDIT = (
     "Rendered from the MakeHuman/MPFB base mesh and targets (CC0, Data Collection AB, Joel "
     "Palmius, Jonas Hauquier) and the Face Units pack by Mika Suominen (CC0)."
@@ -50,10 +52,12 @@ class Bake:
         return pictures.patch(neutral, pictures.load(path), box)
 
     def portrait(self) -> bytes:
-        """The neutral face at the web page's size, sharper than the texture."""
+        """The neutral face, larger than the texture, on its background."""
         path = self.work / "portrait.png"
-        face = pictures.load(path if path.exists() else self.work / "neutral.png")
-        return pictures.portrait(face, self.spec.background, 768)
+        if not path.exists():
+            self.figure.pose({})
+            self.stage.render(path, size=PORTRAIT)
+        return pictures.portrait(pictures.load(path), self.spec.background)
 
     def landmarks(self) -> FaceLandmarks:
         shares = np.array(json.loads((HERE / self.spec.name / "landmarks.json").read_text()))

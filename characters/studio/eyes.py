@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -16,14 +17,20 @@ FORWARD = np.array([0, 0, 0.012])
 SEGMENTS = 64
 
 
-def add_eyeballs(head: Head, texture: materials.Path) -> None:
-    ball_look, cornea_look = materials.eyeball(texture), materials.cornea()
+GLINTS = (((-0.030, 0.036), 0.0128), ((0.030, -0.030), 0.0048))
+"""(x, y) off the eye's axis and radius, decimetres. Painted, as animated films do: true mirror
+images of the lights come out different in each eye and broken by the lashes."""
+
+
+def add_eyeballs(head: Head, texture: Path) -> None:
+    ball, glint = materials.eyeball(texture), materials.glow("glint", 2.2)
     for side in "lr":
         radius = head.eye_radius(side) * head.spec.eyeball_scale
         centre = head.eye_centre(side) + FORWARD
-        _revolve("eyeball", centre, _ball_profile(radius), ball_look, textured=True)
-        cornea = _revolve("cornea", centre, _cornea_profile(radius), cornea_look)
-        cornea.visible_shadow = False
+        _revolve("eyeball", centre, _ball_profile(radius), ball, textured=True)
+        for (x, y), size in GLINTS:
+            place = centre + np.array([x, y, radius * 0.99])
+            _revolve("glint", place, [(0.0, 0.0, 0.0), (size, 0.0, 0.0)], glint)
 
 
 def _ball_profile(radius: float) -> list[tuple[float, float, float]]:
@@ -36,15 +43,6 @@ def _ball_profile(radius: float) -> list[tuple[float, float, float]]:
     for t in np.linspace(IRIS_ANGLE, math.pi * 0.75, 28)[1:]:
         rim = min(0.999, 0.5 + 0.5 * (t - IRIS_ANGLE) / IRIS_ANGLE)
         profile.append((math.sin(t) * radius, math.cos(t) * radius, rim))
-    return profile
-
-
-def _cornea_profile(radius: float) -> list[tuple[float, float, float]]:
-    profile = []
-    for t in np.linspace(0, math.pi * 0.6, 36):
-        bulge = max(0.0, 1 - (t / (IRIS_ANGLE * 1.25)) ** 2) ** 1.5
-        r = radius * (1.006 + 0.085 * bulge)
-        profile.append((r * math.sin(t), r * math.cos(t), 0.0))
     return profile
 
 
@@ -160,7 +158,7 @@ class Brows:
         for side in (1, -1):
             flip = np.array([side, 1, 1])
             for _ in range(per_side):
-                at = rng.beta(1.25, 1.1) * (len(points) - 1.01)
+                at = rng.beta(1.5, 1.15) * (len(points) - 1.01)
                 k, f = int(at), at % 1
                 p = (points[k] * (1 - f) + points[k + 1] * f) * flip
                 tangent = unit(tangents[k] * (1 - f) + tangents[k + 1] * f) * flip

@@ -9,6 +9,7 @@ from . import eyes, materials
 from .anatomy import Head
 from .clothes import Sweater
 from .hair import Bob
+from .makehuman import Face
 from .mouth import Jaw, add_tongue
 from .skin import paint_iris, paint_skin
 from .spec import CharacterSpec
@@ -38,7 +39,7 @@ class Figure:
         )
         self._brows = eyes.Brows(head)
         brow = materials.plain("brow", spec.hair.brow, 0.6)
-        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0048, 0.85, brow)
+        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0034, 0.85, brow)
         look = materials.strands(spec.hair.melanin, spec.hair.redness)
         materials.add_strands("hair", Bob(head).strands(STRANDS), 0.0080, 0.7, look)
 
@@ -67,7 +68,7 @@ class Figure:
         mesh.loop_triangles.foreach_get("vertices", flat)
         return flat.reshape(-1, 3)
 
-    def _add_skin(self, faces: list, look: bpy.types.Material) -> None:
+    def _add_skin(self, faces: list[Face], look: bpy.types.Material) -> None:
         self._skin_index = np.unique([i for f in faces for i in f.v])
         place = {v: i for i, v in enumerate(self._skin_index)}
         uvs = np.concatenate([self.head.mesh.uvs[list(f.uv)] for f in faces])

@@ -73,19 +73,20 @@ class Slit:
         above, below = self.column(x)
         top = points[above[points[above, 1].argmax()]]
         bottom = points[below[points[below, 1].argmin()]]
-        if top[1] > bottom[1] - 0.25:
+        if top[1] > bottom[1] - 0.12 * self.width:
             top = bottom = (top + bottom) / 2
         return top, bottom
 
     def _ends(self, wide: np.ndarray) -> tuple[float, float]:
         """Columns where the opening ends, in a pose that opens it wide."""
-        xs = np.arange(self.at[:, 0].min() + 2, self.at[:, 0].max() - 2, 0.5)
+        low, high = self.at[:, 0].min() + self.width, self.at[:, 0].max() - self.width
+        xs = np.arange(low, high, self.width / 4)
         gaps = []
         for x in xs:
             above, below = self.column(float(x))
             shut = not len(above) or not len(below)
             gaps.append(0 if shut else wide[below, 1].min() - wide[above, 1].max())
-        open_ = np.array(gaps) > 0.8
+        open_ = np.array(gaps) > 0.4 * self.width
         middle = int(np.argmax(gaps))
         left, right = middle, middle
         while left > 0 and open_[left - 1]:

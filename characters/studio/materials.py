@@ -185,18 +185,16 @@ def strands(melanin: float, redness: float) -> bpy.types.Material:
 def eyeball(texture: Path) -> bpy.types.Material:
     shader = Shader("eyeball")
     surface = shader.add(
-        "ShaderNodeBsdfPrincipled", Roughness=0.35, Subsurface_Weight=0.25, Subsurface_Scale=0.03
+        "ShaderNodeBsdfPrincipled",
+        Roughness=0.3,
+        Specular_IOR_Level=0.2,
+        Subsurface_Weight=0.25,
+        Subsurface_Scale=0.03,
     )
     shader.link(shader.image(texture).outputs[0], surface.inputs["Base Color"])
     return shader.finish(surface)
 
 
-def cornea() -> bpy.types.Material:
-    """Clear, with reflections: a transparent and a glossy surface mixed by Fresnel."""
-    shader = Shader("cornea")
-    mix = shader.add("ShaderNodeMixShader")
-    fresnel = shader.add("ShaderNodeFresnel", IOR=1.42)
-    shader.link(fresnel.outputs[0], mix.inputs[0])
-    shader.link(shader.add("ShaderNodeBsdfTransparent").outputs[0], mix.inputs[1])
-    shader.link(shader.add("ShaderNodeBsdfGlossy", Roughness=0.015).outputs[0], mix.inputs[2])
-    return shader.finish(mix)
+def glow(name: str, strength: float) -> bpy.types.Material:
+    shader = Shader(name)
+    return shader.finish(shader.add("ShaderNodeEmission", Strength=strength))

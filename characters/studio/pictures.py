@@ -48,11 +48,10 @@ def backdrop(background: Background, size: int) -> np.ndarray:
     return np.clip(inner * (1 - r) + outer * r + dither + 0.5, 0, 255).astype(np.uint8)
 
 
-def portrait(rgba: np.ndarray, background: Background, size: int, quality: int = 90) -> bytes:
+def portrait(rgba: np.ndarray, background: Background, quality: int = 90) -> bytes:
     """WebP of the face on its background."""
-    face = Image.fromarray(rgba).resize((size, size), Image.Resampling.LANCZOS)
-    whole = Image.fromarray(backdrop(background, size)).convert("RGBA")
-    whole.alpha_composite(face)
+    whole = Image.fromarray(backdrop(background, len(rgba))).convert("RGBA")
+    whole.alpha_composite(Image.fromarray(rgba))
     buffer = io.BytesIO()
     whole.convert("RGB").save(buffer, "WEBP", quality=quality, method=6)
     return buffer.getvalue()

@@ -11,7 +11,7 @@ class Pose:
 
 
 KEYS = {
-    "jawOpen": Pose("mouth", {"jawOpen": 0.55, "mouthUpperUp": 0.35, "mouthLowerDown": 0.25}),
+    "jawOpen": Pose("mouth", {"jawOpen": 0.55, "mouthUpperUp": 0.2, "mouthLowerDown": 0.3}),
     "blink": Pose("eyes", {"eyeBlink": 1.0}),
     "eyeWide": Pose("eyes", {"eyeWide": 1.0}),
     "smile": Pose("mouth", {"mouthSmile": 0.7, "cheekSquint": 0.4}),

@@ -1,6 +1,7 @@
 """Camera, lights and the renderer."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -15,13 +16,24 @@ SPAN = 4.25
 LOOK_AT = (0.0, 0.0, 6.88)
 RAISE = 0.25
 """How far the camera stands above what it looks at."""
+
+
+@dataclass(frozen=True)
+class Light:
+    place: tuple[float, float, float]
+    size: float
+    watts: float
+    colour: tuple[float, float, float]
+    mirrored: bool = True
+    """Whether skin and lips shine from it."""
+
+
 LIGHTS = (
-    # place, size, watts, colour; the fill (second) is not mirrored in the eyes
-    ((-5.0, -8.0, 10.0), 5.5, 1080, (1.0, 0.94, 0.87)),
-    ((7.0, -8.0, 7.2), 6.5, 520, (0.88, 0.93, 1.0)),
-    ((-6.0, 5.5, 9.5), 3.0, 560, (0.92, 0.96, 1.0)),
-    ((6.0, 5.5, 10.0), 3.0, 620, (1.0, 0.94, 0.88)),
-    ((0.0, 1.0, 13.0), 3.5, 180, (1.0, 1.0, 1.0)),
+    Light((-5.0, -8.0, 10.0), 5.5, 1080, (1.0, 0.94, 0.87)),
+    Light((7.0, -8.0, 7.2), 6.5, 520, (0.88, 0.93, 1.0), mirrored=False),
+    Light((-6.0, 5.5, 9.5), 3.0, 560, (0.92, 0.96, 1.0)),
+    Light((6.0, 5.5, 10.0), 3.0, 620, (1.0, 0.94, 0.88)),
+    Light((0.0, 1.0, 13.0), 3.5, 180, (1.0, 1.0, 1.0)),
 )
 
 
@@ -30,16 +42,21 @@ class Stage:
         self.size = size
         self.scene = bpy.context.scene
         self._cycles(samples)
-        self._film(size)
-        for index, (place, width, power, colour) in enumerate(LIGHTS):
-            light = _area_light(place, width, power, colour)
-            light.visible_glossy = index != 1
+        self._film()
+        for light in LIGHTS:
+            _add_light(light)
         self._world()
         self.camera = self._camera()
 
-    def render(self, path: Path, box: tuple[int, int, int, int] | None = None) -> None:
-        """Writes an RGBA PNG. ``box`` (left, top, right, bottom) limits it; outside stays clear."""
+    def render(
+        self, path: Path, box: tuple[int, int, int, int] | None = None, size: int | None = None
+    ) -> None:
+        """Writes an RGBA PNG, ``size`` other than the stage's if given.
+
+        ``box`` (left, top, right, bottom) limits it; the picture stays clear outside.
+        """
         render = self.scene.render
+        render.resolution_x = render.resolution_y = size or self.size
         render.use_border = box is not None
         if box is not None:
             left, top, right, bottom = (v / self.size for v in box)
@@ -77,10 +94,9 @@ class Stage:
         cycles.caustics_reflective = cycles.caustics_refractive = False
         cycles.sample_clamp_indirect = 4
 
-    def _film(self, size: int) -> None:
+    def _film(self) -> None:
         render = self.scene.render
         render.film_transparent = True
-        render.resolution_x = render.resolution_y = size
         render.threads_mode = "FIXED"
         render.threads = int(os.environ.get("BAKE_THREADS", "1"))
         render.use_persistent_data = True
@@ -110,14 +126,12 @@ class Stage:
         return camera
 
 
-def _area_light(
-    place: tuple[float, float, float], size: float, power: float, colour: tuple[float, float, float]
-) -> bpy.types.Object:
+def _add_light(light: Light) -> None:
     lamp = bpy.data.lights.new("light", "AREA")
-    lamp.size, lamp.energy, lamp.color = size, power, colour
+    lamp.size, lamp.energy, lamp.color = light.size, light.watts, light.colour
     thing = bpy.data.objects.new("light", lamp)
-    thing.location = place
-    aim = Vector((0, -1, 7.1)) - Vector(place)
+    thing.location = light.place
+    aim = Vector((0, -1, 7.1)) - Vector(light.place)
     thing.rotation_euler = aim.to_track_quat("-Z", "Y").to_euler()
+    thing.visible_glossy = light.mirrored
     bpy.context.collection.objects.link(thing)
-    return thing
