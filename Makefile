@@ -61,11 +61,12 @@ clean: ## Remove what was made here, but not the models
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip learned --group in 25.1; the one that comes with Python 3.11 is older.
-.venv/.installed: pyproject.toml
+# The pages come first: an editable install takes those that are there.
+.venv/.installed: pyproject.toml | $(WEB)
 	@echo "Making the environment (.venv)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --progress-bar on -q -e . --group dev
+	@$(BIN)/python -m pip install --quiet --progress-bar on -e . --group dev
 	@touch $@
 
 web/node_modules/.installed: web/package-lock.json

@@ -17,11 +17,19 @@ _CLIP = "sense_and_sensibility_01_austen_64kb-{}.wav"
 """A person reading Jane Austen (LibriVox, public domain; Debian's pocketsphinx-testdata)."""
 
 _SCRIPT: tuple[tuple[str, str | None], ...] = (
-    ("Hi Ava! What is visavis?", None),
-    ("He was not an ill-disposed young man.", _CLIP.format("0880")),
-    ("Does my voice leave this computer when we talk?", None),
-    ("He might even have been made amiable himself.", _CLIP.format("0930")),
-    ("Thank you, Ava. Say goodbye to everyone who is watching!", None),
+    ("Hello Ava! Who are you?", None),
+    (
+        "Had he married a more amiable woman, he might have been made still more respectable "
+        "than he was.",
+        _CLIP.format("0920"),
+    ),
+    ("Where do you run?", None),
+    (
+        "Unless to be rather cold-hearted and rather selfish is to be ill-disposed.",
+        _CLIP.format("0890"),
+    ),
+    ("Tell me a short joke.", None),
+    ("It was nice to talk with you. Goodbye!", None),
 )
 
 _Out = Annotated[Path, typer.Option(help="Where demo.mp4, demo.vtt and report.json go.")]

@@ -17,6 +17,8 @@ _CONTEXT_PER_SLOT = 2048
 _BATCH = 64
 """Prompt tokens between two looks at whether anyone still wants the reply."""
 _OWNED_S = 60.0
+_DEFAULTS: Json = {"presence_penalty": 0.3, "frequency_penalty": 0.5}
+"""Without them a small model that has repeated itself once goes on to do so for ever."""
 _FORWARDED = (
     "messages",
     "max_tokens",
@@ -72,7 +74,7 @@ class Llama:
         ``user`` names the conversation, whose prompt then stays in one slot of the cache.
         Stopping works within a token, or within ``_BATCH`` tokens of a long prompt.
         """
-        body = {key: request[key] for key in _FORWARDED if request.get(key) is not None}
+        body = _DEFAULTS | {key: request[key] for key in _FORWARDED if request.get(key) is not None}
         body |= {"stream": True, "cache_prompt": True, "return_progress": True}
         if request.get("user"):
             body["id_slot"] = self._slots.of(str(request["user"]), _system_prompt(request))

@@ -78,7 +78,7 @@ class AnsweringMachine:
                 "turns": [
                     {"user_text": "Hello.", "agent_text": REPLY, "timings": timings}
                     for _ in self.replies
-                ]
+                ],
             }
 
         return app
