@@ -21,6 +21,18 @@ _compiled = njit(cache=True, nogil=True, fastmath=True)
 _inlined = njit(cache=True, nogil=True, fastmath=True, inline="always")
 
 
+@_inlined
+def _clip(slope: float, rest: float, low: float, high: float) -> tuple[float, float]:
+    """The part of ``low..high`` where ``slope * x + rest`` is not below zero, but for rounding."""
+    if slope > 1e-12:
+        low = max(low, (-1e-4 - rest) / slope)
+    elif slope < -1e-12:
+        high = min(high, (-1e-4 - rest) / slope)
+    elif rest < -1e-4:
+        high = low - 1
+    return low, high
+
+
 @_compiled
 def raster_map(
     points: F32,
@@ -38,30 +50,41 @@ def raster_map(
     ``1 / scale`` pixels wide.
     """
     height, width = map_x.shape
-    s = np.float32(scale)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        x0, y0 = points[a, 0] * s, points[a, 1] * s
-        x1, y1 = points[b, 0] * s, points[b, 1] * s
-        x2, y2 = points[c, 0] * s, points[c, 1] * s
+        x0, y0 = points[a, 0] * scale, points[a, 1] * scale
+        x1, y1 = points[b, 0] * scale, points[b, 1] * scale
+        x2, y2 = points[c, 0] * scale, points[c, 1] * scale
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area <= 1e-7:  # turned away, or folded flat
             continue
-        inverse = np.float32(1) / area
-        left, right = max(0, int(min(x0, x1, x2) - 1)), min(width - 1, int(max(x0, x1, x2)))
+        # barycentric weights are planes over the picture: slope in x, in y, and the rest
+        p0, q0, r0 = (y1 - y2) / area, (x2 - x1) / area, (x1 * y2 - x2 * y1) / area
+        p1, q1, r1 = (y2 - y0) / area, (x0 - x2) / area, (x2 * y0 - x0 * y2) / area
+        ux, uy, um = source[a, 0], source[a, 1], mask[a]
+        vx, vy, vm = source[b, 0], source[b, 1], mask[b]
+        wx, wy, wm = source[c, 0], source[c, 1], mask[c]
+        step_x = np.float32(p0 * (ux - wx) + p1 * (vx - wx))
+        step_y = np.float32(p0 * (uy - wy) + p1 * (vy - wy))
+        step_m = np.float32(p0 * (um - wm) + p1 * (vm - wm))
+        left, right = min(x0, x1, x2), max(x0, x1, x2)
         top, bottom = max(0, int(min(y0, y1, y2) - 1)), min(height - 1, int(max(y0, y1, y2)))
         for y in range(top, bottom + 1):
-            py = np.float32(y + 0.5)
-            for x in range(left, right + 1):
-                px = np.float32(x + 0.5)
-                w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) * inverse
-                w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) * inverse
-                w2 = np.float32(1) - w0 - w1
-                if w0 >= -1e-3 and w1 >= -1e-3 and w2 >= -1e-3:
-                    half = np.float32(0.5)
-                    map_x[y, x] = w0 * source[a, 0] + w1 * source[b, 0] + w2 * source[c, 0] - half
-                    map_y[y, x] = w0 * source[a, 1] + w1 * source[b, 1] + w2 * source[c, 1] - half
-                    map_mask[y, x] = w0 * mask[a] + w1 * mask[b] + w2 * mask[c]
+            k0, k1 = q0 * (y + 0.5) + r0, q1 * (y + 0.5) + r1
+            low, high = _clip(p0, k0, left - 0.5, right + 0.5)
+            low, high = _clip(p1, k1, low, high)
+            low, high = _clip(-p0 - p1, 1 - k0 - k1, low, high)
+            first = max(0, int(np.ceil(low - 0.5)))
+            last = min(width - 1, int(np.floor(high - 0.5)))
+            w0, w1 = p0 * (first + 0.5) + k0, p1 * (first + 0.5) + k1
+            at_x = np.float32(w0 * ux + w1 * vx + (1 - w0 - w1) * wx - 0.5)
+            at_y = np.float32(w0 * uy + w1 * vy + (1 - w0 - w1) * wy - 0.5)
+            at_m = np.float32(w0 * um + w1 * vm + (1 - w0 - w1) * wm)
+            for x in range(first, last + 1):
+                far = np.float32(x - first)
+                map_x[y, x] = at_x + far * step_x
+                map_y[y, x] = at_y + far * step_y
+                map_mask[y, x] = at_m + far * step_m
 
 
 @_inlined

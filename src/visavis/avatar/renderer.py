@@ -17,8 +17,8 @@ from visavis.avatar.stage import CELL, REGIONS, U8, Box, StageKey, stage
 from visavis.avatar.topology import CHIN, EYES, LOWER_LIP, UPPER_LIP
 from visavis.media import I420
 
-_FAINT = 0.02
-"""A key that counts for less is not drawn."""
+_FAINT = 0.12
+"""A key of which a pose has less is not drawn; from there it comes in gradually."""
 _EYE_REACH = np.array([0.2, 0.13], np.float32)
 """How far the iris goes at full gaze, in eye widths."""
 
@@ -89,7 +89,7 @@ class Renderer:
         out: list[tuple[StageKey, float]] = []
         for region in REGIONS:
             keys = self.stage.keys[region]
-            shares = [min(1.0, max(0.0, float(k.direction @ coefficients))) for k in keys]
+            shares = [_share(float(key.direction @ coefficients)) for key in keys]
             if region == "eyes":  # two rows of lashes show half-way: let the closed lid come late
                 shares = [share * share for share in shares]
             total = max(1.0, sum(shares))
@@ -97,7 +97,7 @@ class Renderer:
             later: list[tuple[StageKey, float]] = []
             for key, part in zip(reversed(keys), reversed(shares), strict=True):
                 share = part / total
-                if share > _FAINT:
+                if share > 0.01:
                     later.append((key, min(1.0, share / max(left, 1e-3))))
                     left -= share
             out.extend(reversed(later))
@@ -157,3 +157,8 @@ class Renderer:
             inside.chin_y - float(at.still[CHIN, 1]),
             0.7 * float(np.clip(1 - gap / (0.5 * full), 0, 1)),
         )
+
+
+def _share(amount: float) -> float:
+    """How much of a key to show for how much of it a pose has."""
+    return min(1.0, max(0.0, (amount - _FAINT) / (1 - _FAINT)))
