@@ -1,5 +1,6 @@
 /** The page's states, still, for designing: `npm run dev`, then /dev/story.html?state=live. */
 
+import "../src/meet/meet.css";
 import { INITIAL, next, type Call, type CallEvent } from "../src/meet/call";
 import { Problem, type ProblemKind } from "../src/meet/problem";
 import { backdropOf } from "../src/meet/tint";
@@ -77,7 +78,7 @@ const STORIES: Record<string, CallEvent[]> = {
 
 async function tell(): Promise<void> {
   const page = new DOMParser().parseFromString(await (await fetch("/meet.html")).text(), "text/html");
-  document.head.append(...page.head.querySelectorAll("link[rel=stylesheet], meta"));
+  document.head.append(...page.head.querySelectorAll("meta"));
   document.body.replaceWith(page.body);
   const nothing = () => undefined;
   const view = new View({
