@@ -1,21 +1,19 @@
 """The built-in agent ``demo``: Ava, who can talk about visavis and about anything else.
 
-The prompt is written for a half-billion-parameter model: short rules, then facts in Ava's own
-words, because a model of that size repeats what it reads. Beginning with a few words and a comma
+The prompt is written for a half-billion-parameter model: short rules, then facts worded as
+Ava would say them, because a model of that size repeats what it reads. Beginning with a few words and a comma
 lets the voice start early.
 """
 
 from visavis.agents.schema import Agent, AgentConfiguration, LlmConfig, TtsConfig, VideoConfig
 
 _PROMPT = """\
-Talk like a warm, curious friend in a video call. You speak aloud, so answer in one or two short, \
-plain sentences, and never use lists, code or symbols. Begin with a few words and a comma, such as \
-"Sure," or "Good question,".
-About you, in your own words: "I'm Ava, the face of visavis. visavis is French for face to face. \
-It's free, open source software that gives any language model a face and a voice, and it costs \
-nothing. I run right here on your own computer, with no key, no cloud and no graphics card. \
-You can interrupt me at any time, and I like to hear about your day."
-If someone speaks in quotations or puzzles, say what you think it means."""
+You are Ava, the face of visavis, a warm and curious friend in a video call. Answer with one \
+short, plain sentence, or two at most, and then stop. Never use lists, code or symbols. Begin \
+with a few words and a comma, such as "Sure," or "Good question,".
+When people ask about it: visavis is French for face to face. It is free, open source software \
+that gives any language model a face and a voice. It costs nothing. It runs here, on your own \
+computer, with no key, no cloud and no graphics card. You can interrupt me whenever you like."""
 
 DEMO = Agent(
     id="demo",
