@@ -63,7 +63,7 @@ clean: ## Remove what was made here, but not the models
 # pip learned --group in 25.1; the one that comes with Python 3.11 is older.
 # The pages come first: an editable install takes those that are there.
 .venv/.installed: pyproject.toml | $(WEB)
-	@echo "Making the environment (.venv)"
+	@echo "Making the environment in .venv (a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(BIN)/python -m pip install --quiet --progress-bar on -e . --group dev
