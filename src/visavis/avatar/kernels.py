@@ -147,22 +147,17 @@ def mix(layer: U8, mask: F32, alpha: float, box: Box, out: U8) -> None:
 
 
 @_compiled
-def over(layer: U8, ground: U8, box: Box, out: U8) -> None:
-    """``layer`` (RGBA) over ``ground`` (RGB) into ``out`` (RGB), within a box."""
+def over(layer: U8, ground: U8, box: Box) -> None:
+    """Put ``ground`` (RGB) behind ``layer`` (RGBA), in place, within a box."""
     x0, y0, x1, y1 = box
     for y in range(y0, y1):
         for x in range(x0, x1):
             alpha = np.int32(layer[y, x, 3])
             if alpha >= 253:
-                for n in range(3):
-                    out[y, x, n] = layer[y, x, n]
-            elif alpha <= 2:
-                for n in range(3):
-                    out[y, x, n] = ground[y, x, n]
-            else:
-                for n in range(3):
-                    low = np.int32(ground[y, x, n])
-                    out[y, x, n] = np.uint8(low + (np.int32(layer[y, x, n]) - low) * alpha // 255)
+                continue
+            for n in range(3):
+                low = np.int32(ground[y, x, n])
+                layer[y, x, n] = np.uint8(low + (np.int32(layer[y, x, n]) - low) * alpha // 255)
 
 
 @_inlined
@@ -298,7 +293,7 @@ def warm_up() -> None:
         (raster_map, (curve, faces, curve, line, number, curve, curve, curve)),
         (raster_picture, (curve, faces, curve, line, number, picture, picture)),
         (mix, (picture, curve, number, box, picture)),
-        (over, (picture, picture, box, picture)),
+        (over, (picture, picture, box)),
         (draw_eye, (picture, picture, curve, curve, curve, line, line, number)),
         (draw_mouth, (picture, picture, *(curve,) * 7, number, number)),
     ):

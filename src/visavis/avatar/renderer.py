@@ -34,8 +34,8 @@ class Renderer:
         self._coarse = [np.zeros(coarse, np.float32) for _ in range(3)]
         self._full = [np.zeros(full, np.float32) for _ in range(3)]
         self._layer = np.zeros((*full, 4), np.uint8)
+        self._layer[..., :3] = self.stage.ground  # what lies outside the box stays so
         self._key_layer = np.zeros((*full, 4), np.uint8)
-        self._picture = self.stage.ground.copy()
         self._everywhere = np.ones(len(self.stage.mesh.points), np.float32)
 
     def draw(self, pose: Pose, out: I420) -> Posed:
@@ -48,8 +48,8 @@ class Renderer:
         self._draw_lips_and_lids(at, active)
         self._draw_eyes(at, pose)
         self._draw_mouth(at)
-        kernels.over(self._layer, self.stage.ground, self.stage.box, self._picture)
-        cv2.cvtColor(self._picture, cv2.COLOR_RGB2YUV_I420, dst=out.buffer)
+        kernels.over(self._layer, self.stage.ground, self.stage.box)
+        cv2.cvtColor(self._layer, cv2.COLOR_RGBA2YUV_I420, dst=out.buffer)
         return at
 
     def _move_pixels(self, at: Posed) -> None:
@@ -113,10 +113,13 @@ class Renderer:
     def _draw_lips_and_lids(self, at: Posed, active: list[tuple[StageKey, float]]) -> None:
         stage = self.stage
         source = np.ascontiguousarray(stage.mesh.points[:, :2])
-        layers = [(source, self._everywhere, 1.0, stage.texture)]
-        layers += [(key.points, key.mask, alpha, key.texture) for key, alpha in active]
-        for points, mask, alpha, texture in layers:
-            kernels.raster_picture(at.face, stage.fine, points, mask, alpha, texture, self._layer)
+        kernels.raster_picture(
+            at.face, stage.fine, source, self._everywhere, 1.0, stage.texture, self._layer
+        )
+        for key, alpha in active:
+            kernels.raster_picture(
+                at.face, key.fine, key.points, key.mask, alpha, key.texture, self._layer
+            )
 
     def _draw_eyes(self, at: Posed, pose: Pose) -> None:
         pivot = self.stage.mesh.pivot

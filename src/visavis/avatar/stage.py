@@ -37,6 +37,7 @@ class StageKey:
     mask: F32 = field(repr=False)
     box: Box
     triangles: I32 = field(repr=False)
+    fine: I32 = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,23 @@ def stage(rig: Rig, size: tuple[int, int]) -> Stage:
     scale, offset = height / rig.manifest.size, (width - height) // 2
     mesh = Mesh.build(rig, scale, offset)
     texture = _canvas(rig.texture, size)
+    near = np.concatenate([LIP_RINGS.ravel(), *(np.concatenate([u, low]) for u, low, _ in EYES)])
+    fine = mesh.triangles[np.isin(mesh.triangles, near).any(1)]
     keys = {
         region: tuple(
-            _key(key, mesh, size, scale, offset)
+            _key(key, mesh, fine, size, scale, offset)
             for key in rig.keys
             if key.pose.region == region and key.name != "eyeWide"
         )
         for region in REGIONS
     }
-    near = np.concatenate([LIP_RINGS.ravel(), *(np.concatenate([u, low]) for u, low, _ in EYES)])
     return Stage(
         size=size,
         mesh=mesh,
         texture=texture,
         ground=_ground(rig, size),
         box=_box_of(np.argwhere(texture[..., 3] > 0)[:, ::-1], 12, size),
-        fine=mesh.triangles[np.isin(mesh.triangles, near).any(1)],
+        fine=fine,
         keys=keys,
         interior=_interior(keys["mouth"], mesh),
         eyes=_eyes(rig, mesh, texture, scale, offset),
@@ -98,7 +100,9 @@ def stage(rig: Rig, size: tuple[int, int]) -> Stage:
     )
 
 
-def _key(key: Key, mesh: Mesh, size: tuple[int, int], scale: float, offset: float) -> StageKey:
+def _key(
+    key: Key, mesh: Mesh, fine: I32, size: tuple[int, int], scale: float, offset: float
+) -> StageKey:
     points = key.landmarks * np.float32(scale)
     points[:, 0] += np.float32(offset)
     pose = vector(key.pose.coefficients)
@@ -113,6 +117,7 @@ def _key(key: Key, mesh: Mesh, size: tuple[int, int], scale: float, offset: floa
         mask=mask,
         box=_box_of(covered, int(0.25 * mesh.unit), size),
         triangles=np.ascontiguousarray(mesh.triangles[inside]),
+        fine=np.ascontiguousarray(fine[mask[fine].max(1) > 0]),
     )
 
 
