@@ -1,8 +1,8 @@
 """The built-in agent ``demo``: Ava, who can talk about visavis and about anything else.
 
-The prompt is written for a half-billion-parameter model: short rules, then facts worded as
-Ava would say them, because a model of that size repeats what it reads. Beginning with a few words and a comma
-lets the voice start early.
+The prompt is written for a half-billion-parameter model: short rules, then facts worded as Ava
+would say them, because a model of that size repeats what it reads. Beginning with a few words and
+a comma lets the voice start early.
 """
 
 from visavis.agents.schema import Agent, AgentConfiguration, LlmConfig, TtsConfig, VideoConfig
