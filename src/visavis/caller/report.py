@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from visavis.caller.call import Exchange
@@ -55,15 +54,6 @@ class CallReport:
     def answered(self) -> bool:
         """Whether every turn got an audible reply."""
         return bool(self.turns) and all(turn.voice_to_voice_ms is not None for turn in self.turns)
-
-    def median_ms(self, stage: str) -> float | None:
-        """Median of a server stage, or of ``caller`` voice to voice, over the turns that ran it."""
-        known = [value for turn in self.turns if (value := _stage(turn, stage)) is not None]
-        return round(median(known), 1) if known else None
-
-
-def _stage(turn: TurnReport, stage: str) -> float | None:
-    return turn.voice_to_voice_ms if stage == "caller" else turn.server_ms.get(stage)
 
 
 def turn_report(
