@@ -33,8 +33,8 @@ describe("the link", () => {
   it("is up as long as bytes arrive, then interrupted, then lost", () => {
     const watch = new LinkWatch(0);
     expect(watch.observe(1_000, 10)).toBe("up");
-    expect(watch.observe(3_500, 10)).toBe("up");
-    expect(watch.observe(4_000, 10)).toBe("interrupted");
+    expect(watch.observe(3_400, 10)).toBe("up");
+    expect(watch.observe(3_500, 10)).toBe("interrupted");
     expect(watch.observe(5_000, 20)).toBe("up");
     expect(watch.observe(20_000, 20)).toBe("lost");
   });

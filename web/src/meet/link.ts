@@ -2,7 +2,7 @@
 
 export type Link = "up" | "interrupted" | "lost";
 
-const INTERRUPTED_AFTER_MS = 3_000;
+const INTERRUPTED_AFTER_MS = 2_500;
 const LOST_AFTER_MS = 15_000;
 
 export class LinkWatch {

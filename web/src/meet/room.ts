@@ -17,6 +17,7 @@ export interface RoomHandlers {
 
 const CONNECT_DEADLINE_MS = 15_000;
 const KEEP_ALIVE_MS = 1_000;
+const WATCH_MS = 500;
 const FAREWELL_MS = 300;
 
 export class Room {
@@ -27,7 +28,7 @@ export class Room {
   private readonly closing = new AbortController();
   private watch: LinkWatch | null = null;
   private link: Link = "up";
-  private timer = 0;
+  private readonly timers: number[] = [];
 
   private constructor(
     grant: SessionGrant,
@@ -87,7 +88,7 @@ export class Room {
   }
 
   close(): void {
-    clearInterval(this.timer);
+    this.timers.forEach(clearInterval);
     this.closing.abort();
     this.peer.close();
   }
@@ -125,15 +126,17 @@ export class Room {
   private begin(): void {
     this.send(clientReady());
     this.watch = new LinkWatch(performance.now());
-    this.timer = window.setInterval(() => void this.keepAlive(), KEEP_ALIVE_MS);
+    this.timers.push(
+      window.setInterval(() => this.send(`ping: ${Date.now()}`), KEEP_ALIVE_MS),
+      window.setInterval(() => void this.watchLink(), WATCH_MS),
+    );
     this.peer.addEventListener("connectionstatechange", () => {
       if (this.peer.connectionState === "failed") this.report("lost");
     });
     this.channel.onclose = () => this.report("lost");
   }
 
-  private async keepAlive(): Promise<void> {
-    this.send(`ping: ${Date.now()}`);
+  private async watchLink(): Promise<void> {
     const bytes = await bytesReceived(this.peer);
     if (this.watch && !this.closing.signal.aborted) {
       this.report(this.watch.observe(performance.now(), bytes));
