@@ -23,8 +23,8 @@ BROW = [(-1.15, 1.36, 0.75), (-0.6, 1.50, 1.0), (0.1, 1.66, 0.92), (0.75, 1.68, 
         (1.25, 1.50, 0.40), (1.6, 1.28, 0.14)]  # fmt: skip
 """(x, y) from the eye's centre in eye radii, relative width."""
 
-GAIN = {"browInnerUp": 1.5, "browOuterUp": 1.5, "browDown": 1.4}
-"""The face units move a stylised brow too little."""
+GAIN = {"browInnerUp": 1.5, "browOuterUp": 1.5, "browDown": 1.4, "mouthSmile": 0.7}
+"""The face units move a stylised brow too little, and crease a cheek that smiles at rest."""
 
 
 def smoothstep(low: float, high: float, x: np.ndarray | float) -> np.ndarray:
