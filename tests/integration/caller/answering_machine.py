@@ -26,7 +26,7 @@ from visavis.rooms.webrtc import open_room
 BEEP_S = 1.0
 REPLY = "Beep it is."
 _LOUD = 1000
-_END_TICKS = 20
+_END_TICKS = 40
 _SIDE = 512
 
 
@@ -106,7 +106,7 @@ class AnsweringMachine:
                 await self.room.send(rtvi.bot_ready({}, in_reply_to=message.id))
 
     async def _listen(self) -> None:
-        """A turn ends after 0.4 s below the threshold."""
+        """A turn ends after 0.8 s below the threshold."""
         assert self.room is not None
         heard, quiet = False, 0
         async for chunk in self.room.audio_in():
