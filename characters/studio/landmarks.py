@@ -145,7 +145,11 @@ class FaceLandmarks:
     def neck_pivot(self) -> tuple[float, float, float]:
         """Where skull meets neck, in the same pixels."""
         head = self.figure.head
-        joint = head.rest[head.mesh.group_vertices("joint-head")].mean(0)
+        skull, neck = (
+            head.rest[head.mesh.group_vertices(f"joint-{name}")].mean(0)
+            for name in ("head", "neck")
+        )
+        joint = skull * 0.65 + neck * 0.35  # a nod bends the neck too
         x, y, depth = self.stage.project(joint[None])[0]
         return round(x, 1), round(y, 1), round(depth - self._eye_depth, 1)
 
