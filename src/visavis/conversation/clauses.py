@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 from visavis.conversation.streams import closing
 
-FIRST_MIN_WORDS = 3
 FIRST_MAX_WORDS = 10
 MAX_WORDS = 30
 
@@ -66,10 +65,9 @@ class ClauseSplitter:
 
     def _boundary(self) -> int | None:
         pattern = _PAUSE if self._first else _SENTENCE
-        fewest = FIRST_MIN_WORDS if self._first else 1
         for match in pattern.finditer(self._text):
             before = self._text[: match.end()]
-            if len(before.split()) >= fewest and not _ABBREVIATION.search(before):
+            if before.strip() and not _ABBREVIATION.search(before):
                 return match.end()
         return self._overlong(FIRST_MAX_WORDS if self._first else MAX_WORDS)
 

@@ -150,11 +150,17 @@ class _Session:
             await self._fail_once_connected(error)
 
     async def _prepare_model(self) -> None:
-        """Let the model read the prompt; the greeting does not wait for it."""
+        """Let the model read the prompt; the greeting does not wait for it.
+
+        A passing failure is left to the first reply, which may fare better.
+        """
         try:
             await self._dialogue.prefill()
         except ProviderError as error:
-            await self._fail_once_connected(error)
+            if error.retryable:
+                log.warning("not_prefilled", code=error.code)
+            else:
+                await self._fail_once_connected(error)
 
     async def _fail_once_connected(self, error: ProviderError) -> None:
         await self._connected.wait()  # whom else to tell?

@@ -17,11 +17,15 @@ def by_letter(text: str) -> list[str]:
 def test_first_clause_early_then_sentences(cut):
     text = "Sure, I can help, of course. The pool opens at nine, every day. Anything else?"
     assert cut(text) == [
-        "Sure, I can help,",
-        "of course.",
+        "Sure,",
+        "I can help, of course.",
         "The pool opens at nine, every day.",
         "Anything else?",
     ]
+
+
+def test_one_word_is_enough_to_begin_with():
+    assert ClauseSplitter().push("Sure! What") == ["Sure!"]
 
 
 def test_first_clause_comes_before_the_next_word_is_written():
