@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from visavis.agents.schema import Agent
 from visavis.conversation.spec import SessionSpec
@@ -193,18 +194,8 @@ class Sessions:
 
     async def _close_book(self, live: Live, reason: EndReason) -> None:
         """Everything about the end in one transaction: who sees ``ended`` sees it all."""
-        now = now_ms()
-        last = [SessionEnded(reason), StateEntered(SessionState.ENDED)]
-        records = [
-            EventRecord(session_id=live.session_id, seq=live.next_seq + n, at_ms=now, event=event)
-            for n, event in enumerate(last)
-        ]
         async with self._database.write() as session:
-            summary = figures(await store.events(session, live.session_id))
-            await store.append(session, records)
-            await store.mark_ended(
-                session, live.session_id, now, reason, summary.model_dump(mode="json")
-            )
+            await _write_end(session, live.session_id, [StateEntered(SessionState.ENDED)], reason)
             await slots.release(session, live.session_id)
         del self._live[live.session_id]
         live.over.set()
@@ -242,7 +233,13 @@ class Sessions:
         """A server that was killed left sessions open: they ended with it."""
         async with self._database.write() as session:
             for session_id in await store.open_ids(session):
-                await store.mark_ended(session, session_id, now_ms(), EndReason.SERVER_STOPPED, {})
+                entered = {row.state for row in await store.states(session, session_id)}
+                missing = [
+                    StateEntered(state)
+                    for state in (SessionState.ANALYTICS, SessionState.ENDED)
+                    if state.value not in entered
+                ]
+                await _write_end(session, session_id, missing, EndReason.SERVER_STOPPED)
             await slots.lay_out(
                 session, self._settings.workers * self._settings.sessions_per_worker
             )
@@ -305,6 +302,22 @@ def _new_row(live: Live, created_ms: int) -> SessionRow:
         created_at=created_ms,
         join_by=live.join_by_ms,
     )
+
+
+async def _write_end(
+    session: AsyncSession, session_id: str, states: Sequence[StateEntered], reason: EndReason
+) -> None:
+    """Sum up the session's log and close it with its end and its last states."""
+    history = await store.events(session, session_id)
+    first_seq = history[-1].seq + 1 if history else 0
+    now = now_ms()
+    records = [
+        EventRecord(session_id=session_id, seq=first_seq + n, at_ms=now, event=event)
+        for n, event in enumerate([SessionEnded(reason), *states])
+    ]
+    await store.append(session, records)
+    summary = figures(history).model_dump(mode="json")
+    await store.mark_ended(session, session_id, now, reason, summary)
 
 
 def _refusal(error: PlacementError) -> Refusal:

@@ -106,11 +106,24 @@ async def test_sigterm_ends_sessions_and_leaves_nothing_behind(tmp_path):
 
 
 @pytest.mark.models
-async def test_a_killed_server_takes_its_children_along(tmp_path):
+async def test_a_killed_server_takes_its_children_along_and_the_next_one_closes_its_books(tmp_path):
     port = free_port()
     process = await serve(tmp_path, port, **ELSEWHERE)
     await until_ready(port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        started = (await http.post("/v1/start-agent-session", json={"agentId": "demo"})).json()
+        url = f"/v1/session/{started['sessionId']}"
+        assert (await http.get(url)).json()["state"] == "provisioning"
     family = children(process.pid)
     process.kill()
     await process.wait()
     await until_gone(family)
+    process = await serve(tmp_path, port, **ELSEWHERE)
+    await until_ready(port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        record = (await http.get(url)).json()
+    process.send_signal(signal.SIGTERM)
+    await output(process)
+    assert record["end_reason"] == "server_stopped"
+    assert record["figures"]["turns"] == 0
+    assert list(record["states"]) == ["request", "provisioning", "analytics", "ended"]
