@@ -38,20 +38,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with open_house(tmp_path_factory.mktemp("house")) as house:
         yield house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A WAV for the fake microphone: silence, the question, silence."""
     from visavis.caller.voices import speak
@@ -69,7 +69,7 @@ def launch(playwright: Playwright, *arguments: str) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=[*_ARGUMENTS, *arguments])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright, speech: Path) -> Iterator[Browser]:
     """Chromium whose microphone is allowed and asks the question again and again."""
     browser = launch(
@@ -82,7 +82,7 @@ def browser(playwright: Playwright, speech: Path) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deaf_browser(playwright: Playwright) -> Iterator[Browser]:
     """Chromium on a machine that has no microphone."""
     with contextlib.closing(launch(playwright)) as browser:

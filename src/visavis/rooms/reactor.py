@@ -26,6 +26,8 @@ _PUSH_MS = 10
 _PUSH_US = _PUSH_MS * 1000
 _PUSH_SAMPLES = OUTPUT_RATE * _PUSH_MS // 1000
 _SILENCE = bytes(2 * _PUSH_SAMPLES)
+_GAP_US = 40_000
+"""Less than this is jitter in the capture times; filling it would chop the sound."""
 _MAX_GAP_US = 1_000_000
 _WAITING_TEXTS = 256
 _GATHERING_S = 3.0
@@ -54,7 +56,7 @@ class ReactorPeer:
         self._gathered = asyncio.Event()
         self._candidates: list[IceCandidate] = []
         self._state = rw.PeerConnectionState.New
-        self._audio_due_us = 2**63  # nothing is due before the first push
+        self._audio_due_us: int | None = None
         self._channel: rw.DataChannel | None = None
         self._texts: deque[bytes] = deque(maxlen=_WAITING_TEXTS)
         self._video_sender: rw.Transceiver | None = None
@@ -201,14 +203,17 @@ class ReactorPeer:
             return
         # RTP audio time counts samples. A clock that skipped ticks must not shift it against
         # the picture's, which receivers take tens of seconds to notice: the gap becomes silence.
-        gap_from = max(self._audio_due_us, capture_us - _MAX_GAP_US)
-        for at in range(gap_from, capture_us - _PUSH_US + 1, _PUSH_US):
-            track.push_pcm(_SILENCE, OUTPUT_RATE, 1, capture_time_us=at)
+        due_us = capture_us if self._audio_due_us is None else self._audio_due_us
+        if capture_us - due_us >= _GAP_US:
+            gap_from = max(due_us, capture_us - _MAX_GAP_US)
+            for at in range(gap_from, capture_us - _PUSH_US + 1, _PUSH_US):
+                track.push_pcm(_SILENCE, OUTPUT_RATE, 1, capture_time_us=at)
+            due_us = capture_us
         for start in range(0, len(pcm), _PUSH_SAMPLES):
             piece = pcm[start : start + _PUSH_SAMPLES].tobytes()
             at = capture_us + start * 1_000_000 // OUTPUT_RATE
             track.push_pcm(piece, OUTPUT_RATE, 1, capture_time_us=at)
-        self._audio_due_us = capture_us + len(pcm) * 1_000_000 // OUTPUT_RATE
+        self._audio_due_us = due_us + len(pcm) * 1_000_000 // OUTPUT_RATE
 
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None:
         track = self._video

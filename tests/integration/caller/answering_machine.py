@@ -1,11 +1,14 @@
 """A server with one real room and a very simple agent: after you speak, it flashes and beeps.
 
 It has the HTTP shape of a visavis server and the product's own WebRTC room; only the mind and
-the face are missing, so that a test knows exactly what was sent, and when.
+the face are missing, so that a test knows exactly what was sent, and when. It runs in a process
+of its own, as a server does: ``python -m tests.integration.caller.answering_machine [--silent]``
+prints its URL and runs until it is told to stop.
 """
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,11 +34,11 @@ _SIDE = 512
 
 
 class AnsweringMachine:
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool) -> None:
         self.room: WebRtcRoom | None = None
         self.replies: list[float] = []
         self._rung = asyncio.Event()
-        self.fall_silent = False
+        self._silent = silent
         self._want_key = True
         self._beep_until_s = 0.0
 
@@ -81,12 +84,12 @@ class AnsweringMachine:
                 ],
             }
 
-        return app
+        @app.post("/hang-up")
+        async def hang_up() -> None:
+            assert self.room is not None
+            await self.room.close()
 
-    def hang_up(self) -> None:
-        """Close the room from this side."""
-        assert self.room is not None
-        self._closing = asyncio.create_task(self.room.close())
+        return app
 
     async def run(self) -> None:
         await self._rung.wait()
@@ -114,7 +117,7 @@ class AnsweringMachine:
             heard, quiet = heard or loud, 0 if loud else quiet + 1
             if heard and quiet == _END_TICKS:
                 heard = False
-                if not self.fall_silent:
+                if not self._silent:
                     await self._reply()
 
     async def _reply(self) -> None:
@@ -137,19 +140,21 @@ class AnsweringMachine:
     async def _play(self) -> None:
         """Sound and its picture leave in the same tick, as in the product."""
         assert self.room is not None
-        encoder, ticks, start_s = _vp8(), 0, time.monotonic()
+        encoder, ticks, start_us = _vp8(), 0, now_us()
         tone = (np.sin(np.arange(OUTPUT_TICK) * 2 * np.pi * 1000 / OUTPUT_RATE) * 9000).astype(
             np.int16
         )
         beeping = False
         while True:
-            await asyncio.sleep(max(0.0, start_s + ticks * 0.02 - time.monotonic()))
+            capture_us = start_us + ticks * 20_000
+            await asyncio.sleep(max(0, capture_us - now_us()) / 1e6)
             if ticks % 2 == 0:
                 beeping = time.monotonic() < self._beep_until_s
                 for packet in encoder.encode(self._picture(beeping, ticks // 2)):
                     video = EncodedVideo(bytes(packet), packet.is_keyframe, _SIDE, _SIDE)
-                    self.room.push_video(video, now_us())
-            self.room.push_audio(tone if beeping else np.zeros(OUTPUT_TICK, np.int16), now_us())
+                    self.room.push_video(video, capture_us)
+            sound = tone if beeping else np.zeros(OUTPUT_TICK, np.int16)
+            self.room.push_audio(sound, capture_us)
             ticks += 1
 
     def _picture(self, white: bool, number: int) -> av.VideoFrame:
@@ -173,22 +178,31 @@ def _vp8() -> Any:
     return encoder
 
 
-@asynccontextmanager
-async def answering_machine() -> AsyncIterator[tuple[str, AnsweringMachine]]:
-    """Runs until left: its URL and itself."""
-    machine = AnsweringMachine()
+async def _main() -> None:
+    machine = AnsweringMachine(silent="--silent" in sys.argv)
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         config = uvicorn.Config(machine.app(url), log_level="error", lifespan="off")
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve([sock]))
         running = asyncio.create_task(machine.run())
-        try:
-            yield url, machine
-        finally:
-            server.should_exit = True
-            running.cancel()
-            await asyncio.gather(running, serving, return_exceptions=True)
-            if machine.room is not None:
-                await machine.room.close()
+        print(url, flush=True)
+        await uvicorn.Server(config).serve([sock])
+        running.cancel()
+
+
+@asynccontextmanager
+async def answering_machine(*options: str) -> AsyncIterator[str]:
+    """Runs until left; yields its URL."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", __spec__.name, *options), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+    finally:
+        process.kill()
+        await process.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

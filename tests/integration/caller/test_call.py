@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import av
+import httpx
 import numpy as np
 import pytest
 
@@ -28,26 +29,25 @@ def no_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_call_is_reported_and_recorded_as_it_was(tmp_path: Path) -> None:
-    async with answering_machine() as (url, machine):
+    async with answering_machine() as url:
         report = await talk(url, "echo", [Line(_buzz(0.8)), Line(_buzz(0.5))], tmp_path)
-    # A starved machine hears a gap in what was said, and answers twice.
-    assert len(machine.replies) >= 2
+    assert len(report.turns) == 2
     assert report.answered
     assert not report.errors
     assert report.end_reason == "user_left"
     for turn in report.turns:
-        assert REPLY in turn.reply
-        assert "Hello." in turn.transcript
+        assert turn.reply == REPLY
+        assert turn.transcript == "Hello."
         assert turn.server_ms["transcript_ms"] == 120.0
-        # The machine waits 800 ms for the end of speech; the path and a busy machine add theirs.
+        # The machine waits 800 ms for the end of speech; the path adds its own.
         assert turn.voice_to_voice_ms is not None
-        assert 700 < turn.voice_to_voice_ms < 6000
-        assert turn.video_fps > 3
+        assert 700 < turn.voice_to_voice_ms < 1500
+        assert turn.video_fps > 20
     assert json.loads((tmp_path / "report.json").read_text())["turns"][1]["said"] == "Hello."
     captions = (tmp_path / "call.vtt").read_text()
     assert captions.startswith("WEBVTT")
     assert captions.count("<v You>Hello.") == 2
-    assert captions.count(f"<v Beeper>{REPLY}") >= 2
+    assert captions.count(f"<v Beeper>{REPLY}") == 2
     _check_clip(tmp_path / "call.mp4")
 
 
@@ -55,16 +55,10 @@ def _check_clip(path: Path) -> None:
     """512x512 at a constant 25, and both flashes begin with their beeps."""
     luma, pcm = _decode(path)
     white = luma > 128
-    flashes = _first_of_each([float(n + 1) / 25 for n in np.flatnonzero(white[1:] & ~white[:-1])])
-    beeps = _first_of_each(_tone_onsets(pcm))
-    assert len(flashes) >= 2
-    for flash in flashes:  # sharper in test_recording, where no scheduler plays along
-        assert min(abs(flash - beep) for beep in beeps) < 0.3
-
-
-def _first_of_each(onsets: list[float]) -> list[float]:
-    """Onsets that follow a while of quiet: a starved machine may chop a beep into pieces."""
-    return [at for at, before in zip(onsets, [-9.0, *onsets], strict=False) if at - before > 1.2]
+    flashes = [float(n + 1) / 25 for n in np.flatnonzero(white[1:] & ~white[:-1])]
+    beeps = _tone_onsets(pcm)
+    assert len(flashes) == len(beeps) == 2
+    assert flashes == pytest.approx(beeps, abs=0.1)
 
 
 def _decode(path: Path) -> tuple[np.ndarray, Pcm]:
@@ -95,18 +89,17 @@ async def test_an_agent_that_does_not_answer_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("visavis.caller.call._REPLY_S", 1.5)
-    async with answering_machine() as (url, machine):
-        machine.fall_silent = True
+    async with answering_machine("--silent") as url:
         report = await talk(url, "echo", [Line(_buzz(0.4))], tmp_path)
     assert not report.answered
     assert report.turns[0].voice_to_voice_ms is None
 
 
 async def test_what_was_recorded_survives_a_lost_call(tmp_path: Path) -> None:
-    async with answering_machine() as (url, machine):
+    async with answering_machine() as url:
 
         def hang_up(_: object) -> None:
-            machine.hang_up()
+            httpx.post(f"{url}/hang-up", timeout=10)
 
         report = await talk(
             url, "echo", [Line(_buzz(0.4)), Line(_buzz(0.4))], tmp_path, on_turn=hang_up
@@ -117,7 +110,7 @@ async def test_what_was_recorded_survives_a_lost_call(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_agent_is_refused_with_its_code(tmp_path: Path) -> None:
-    async with answering_machine() as (url, _):
+    async with answering_machine() as url:
         with pytest.raises(ServerRefused) as refused:
             await talk(url, "nobody", [Line(_buzz(0.1))], tmp_path)
     assert (refused.value.status, refused.value.code) == (404, "agent_unknown")

@@ -60,7 +60,7 @@ def start_host() -> Host:
     raise AssertionError("the model host did not come up")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def host() -> Iterator[Host]:
     running = start_host()
     yield running
@@ -77,14 +77,14 @@ def mortal_host() -> Iterator[Host]:
     running.process.wait(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def assets() -> Assets:
     loaded = Assets.load()
     loaded.warm_up(DEMO.configuration.video.character_id)
     return loaded
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def say() -> Callable[[str], Pcm]:
     """Speech at 16 kHz."""
     voice = Hibari(catalogue.model_path(catalogue.HIBARI_HEART.name))

@@ -64,7 +64,7 @@ def await_health(host: RunningHost, *, until: tuple[str, ...] = ("ready", "faile
     raise AssertionError(f"the host is still {health}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def host() -> Iterator[RunningHost]:
     running = start_host()
     try:
