@@ -74,6 +74,8 @@ class UserStoppedSpeaking:
 
 @dataclass(frozen=True, slots=True)
 class UserTranscript:
+    """What was understood so far. A final one without words: it was noise, no answer comes."""
+
     turn_id: int
     text: str
     final: bool

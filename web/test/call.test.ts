@@ -51,6 +51,11 @@ describe("a call", () => {
 });
 
 describe("what the agent is doing", () => {
+  it("listens on when what it heard was only noise", () => {
+    const noise = said("user-transcription", { text: "", final: true });
+    expect(activity(after(JOINED, said("user-stopped-speaking"), noise))).toBe("listening");
+  });
+
   it.each([
     ["bot-ready", "listening"],
     ["user-started-speaking", "hearing"],

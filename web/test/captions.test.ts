@@ -33,6 +33,12 @@ describe("the user's side", () => {
     expect(after(user("", false))).toEqual([]);
   });
 
+  it("takes back a partial transcript that turns out to be noise", () => {
+    expect(texts(after(user("One.", true), user("uh", false), user("", true)))).toEqual([
+      "user: One.",
+    ]);
+  });
+
   it("shows typed input once, although the server repeats it", () => {
     const typed = type([], "Hello there");
     expect(texts(hear(typed, user("Hello there", true)))).toEqual(["user: Hello there"]);

@@ -223,6 +223,7 @@ class TurnTaking:
         if turn.user_text:
             self._approve(turn)
         else:
+            self._announcer.publish(UserTranscript(turn.id, "", final=True))
             self._abandon(turn)
             self._playout.set_phase(Phase.IDLE)
 

@@ -66,10 +66,10 @@ def _take(record: EventRecord, users: dict[int, Utterance], agents: dict[int, Ut
         case UserStoppedSpeaking(turn_id=turn):
             if turn in users:
                 users[turn].end_ms = at
-        case UserTranscript(turn_id=turn, text=text):
+        case UserTranscript(turn_id=turn, text=text, final=final):
             # The newest transcript of a turn stands for all of it; a typed one has no speech.
             user = users.setdefault(turn, Utterance("user", turn, at, at + TYPED_MS))
-            user.text = text.strip() or user.text
+            user.text = text.strip() or ("" if final else user.text)
         case AgentStartedSpeaking(turn_id=turn):
             agents.setdefault(turn, Utterance("agent", turn, at, 0))
         case AgentSaid(turn_id=turn, text=text):

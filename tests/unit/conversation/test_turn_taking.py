@@ -200,6 +200,7 @@ async def test_noise_makes_no_turn(talk):
     await talk.say("")
     await talk.play(0.2)
     assert talk.all(ev.TurnCompleted) == []
+    assert talk.all(ev.UserTranscript) == [ev.UserTranscript(1, "", final=True)]
     assert talk.llm.asked == []
     await talk.say("But this is speech.")
     await talk.play(1.0)

@@ -69,6 +69,8 @@ def test_both_sides_in_the_order_they_spoke():
 
 def test_silence_and_noise_leave_no_lines():
     assert utterances(log((0, UserStartedSpeaking(1)), (5, UserStoppedSpeaking(1)))) == []
+    misheard = UserTranscript(1, "Uh", final=False), UserTranscript(1, "", final=True)
+    assert utterances(log(*((n, event) for n, event in enumerate(misheard)))) == []
 
 
 def test_figures_sum_up_the_log():

@@ -91,11 +91,17 @@ const ACTIVITIES: Record<string, Activity> = {
 
 function listen(call: Call, message: RtviMessage): Call {
   const heard = { ...call, captions: hear(call.captions, message) };
+  if (isNoise(message) && isActing(call, "thinking")) return act(heard, "listening");
   const activity = ACTIVITIES[message.type];
   if (!activity) return heard;
   // Whoever speaks over the agent is being heard, also when the agent then falls silent.
   const overtaken = message.type === "bot-stopped-speaking" && !isActing(call, "speaking");
   return overtaken ? heard : act(heard, activity);
+}
+
+/** A final transcript without words: nothing was said, so no answer comes. */
+function isNoise({ type, data }: RtviMessage): boolean {
+  return type === "user-transcription" && data["final"] === true && data["text"] === "";
 }
 
 function isActing(call: Call, activity: Activity): boolean {

@@ -34,11 +34,12 @@ export function type(captions: Captions, content: string): Captions {
 }
 
 function hearUser(captions: Captions, words: string, final: boolean): Captions {
-  if (words === "") return captions;
+  const open = captions.findLast((line) => line.speaker === "user" && !line.final);
+  // A final transcript without words takes back what seemed to be some.
+  if (words === "") return final && open ? captions.filter((line) => line !== open) : captions;
   const last = captions.at(-1);
   // The server repeats typed input as a transcript; the page shows it once.
   if (final && last?.speaker === "user" && last.final && last.text === words) return captions;
-  const open = captions.findLast((line) => line.speaker === "user" && !line.final);
   if (open) return replace(captions, { ...open, text: words, final });
   return append(close(captions, "agent"), "user", words, final);
 }
