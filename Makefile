@@ -37,9 +37,11 @@ test: setup debian check ## Everything that must pass, from a clean clone
 	$(BIN)/pytest -q
 	npm --prefix web test
 
-bench: setup debian ## Measure voice to voice and A/V sync; takes some minutes
+bench: setup debian ## Measure latency, lip-sync, barge-in and drawing; takes some minutes
 	$(BIN)/python -m benchmarks.voice_to_voice
 	$(BIN)/python -m benchmarks.avsync
+	$(BIN)/python -m benchmarks.barge_in
+	$(BIN)/python -m benchmarks.avatar
 
 web: web/node_modules/.installed ## Build the web pages
 	npm --prefix web run --silent build
