@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.spinner import Spinner
 from rich.table import Table
 
+from visavis.cli import models
 from visavis.logs import configure_logging
 from visavis.models.catalogue import MODELS, Model
 from visavis.server import run
@@ -19,7 +20,6 @@ from visavis.sessions.placement import PlacementError
 from visavis.settings import Settings, settings
 
 EXIT_FAILED = 1
-EXIT_MODELS_MISSING = 3
 
 _Host = Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")]
 _Port = Annotated[int | None, typer.Option(help="Port to listen on [7860].")]
@@ -34,9 +34,8 @@ def serve(host: _Host = None, port: _Port = None, workers: _Workers = None) -> N
     configure_logging(config.log_level)
     missing = [model.name for model in _needed(config) if not model.present]
     if missing:
-        console.print(f"[red]Models are missing: {', '.join(missing)}.[/red]")
-        console.print("Run: [bold]visavis models pull[/bold]")
-        raise typer.Exit(EXIT_MODELS_MISSING)
+        console.print(f"First start: bringing {', '.join(missing)} to this machine.")
+        models.pull(missing)
     try:
         with _Screen(console, config) as screen:
             asyncio.run(run.serve(config, screen))
