@@ -5,7 +5,14 @@ would say them, because a model of that size repeats what it reads. Beginning wi
 a comma lets the voice start early.
 """
 
-from visavis.agents.schema import Agent, AgentConfiguration, LlmConfig, TtsConfig, VideoConfig
+from visavis.agents.schema import (
+    Agent,
+    AgentConfiguration,
+    LlmConfig,
+    SttConfig,
+    TtsConfig,
+    VideoConfig,
+)
 
 _PROMPT = """\
 You are Ava, the face of visavis, a warm and curious friend in a video call. Answer with one \
@@ -25,6 +32,7 @@ DEMO = Agent(
             temperature=0.3,
             max_tokens=80,
         ),
+        stt=SttConfig(prompt="Hello Ava. What is visavis?"),
         tts=TtsConfig(voice_id="heart"),
         video=VideoConfig(character_id="ava"),
     ),

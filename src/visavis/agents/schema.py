@@ -24,9 +24,12 @@ class LlmConfig(_Layer):
 
 
 class SttConfig(_Layer):
+    """``prompt``: something callers might say, with the names that matter spelt right."""
+
     provider: str = "embedded"
     model: str = "default"
     custom_url: str | None = None
+    prompt: str = Field(default="", max_length=400)
 
 
 class TtsConfig(_Layer):

@@ -62,7 +62,7 @@ class _Session:
         self._emit = emit
         self._announcer = Announcer(room, emit)
         self._listener = Listener(assets.vad.stream(), assets.end_of_turn)
-        stt = resolve.speech_to_text(spec.stt)
+        stt = resolve.speech_to_text(spec.stt, prompt=agent.stt.prompt)
         llm = resolve.language_model(
             spec.llm,
             temperature=agent.llm.temperature,

@@ -44,12 +44,13 @@ def router(stt: Hosted[Whisper], tts: Hosted[Hibari]) -> APIRouter:
         file: Annotated[UploadFile, File()],
         model: Annotated[str, Form()] = "default",
         language: Annotated[str | None, Form()] = None,
+        prompt: Annotated[str, Form()] = "",
         response_format: Annotated[Literal["json", "text", "verbose_json"], Form()] = "json",
     ) -> Response:
         stt.check_name(model)
         data = await file.read(_UPLOAD_LIMIT + 1)
         samples = samples_of(data, file.filename or "", file.content_type or "")
-        text = await transcriber.transcribe(samples, language)
+        text = await transcriber.transcribe(samples, language, prompt)
         if response_format == "text":
             return PlainTextResponse(text)
         if response_format == "json":
@@ -85,14 +86,14 @@ class _Transcriber:
         self._decoders = asyncio.Semaphore(Whisper.parallel)
         self._waiting = 0
 
-    async def transcribe(self, samples: Samples, language: str | None) -> str:
+    async def transcribe(self, samples: Samples, language: str | None, prompt: str) -> str:
         engine = self._stt.ready()
         if self._waiting >= _WAITING_LIMIT:
             raise ApiError(503, "overloaded", "Too many transcriptions are waiting.")
         self._waiting += 1
         try:
             async with self._decoders:
-                return await asyncio.to_thread(engine.transcribe, samples, language)
+                return await asyncio.to_thread(engine.transcribe, samples, language, prompt)
         except ValueError as error:
             raise ApiError(400, "invalid_language", str(error)) from error
         finally:

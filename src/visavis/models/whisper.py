@@ -27,6 +27,7 @@ _WORDS_PER_SECOND = 4.0
 _SILENCE_PEAK = 0.004
 """-48 dBFS: below this there is only the noise of a quiet microphone."""
 _NO_SPEECH = 0.6
+_PROMPT_TOKENS = 64
 _PHANTOMS = {"you", "thank you", "thanks for watching", "thank you for watching", "bye", "oh", "so"}
 """What Whisper writes under noise, having learnt from subtitles."""
 
@@ -59,20 +60,24 @@ class Whisper:
         self._tokens = _library("tokenizers").Tokenizer.from_file(str(directory / "tokenizer.json"))
         self.multilingual: bool = self._model.is_multilingual
 
-    def transcribe(self, samples: Samples, language: str | None = None) -> str:
-        """The words in ``samples``; empty when nobody speaks. ``ValueError``: unknown language."""
-        return " ".join(
-            text for part in windows(samples) if (text := self._transcribe(part, language))
-        )
+    def transcribe(self, samples: Samples, language: str | None = None, prompt: str = "") -> str:
+        """The words in ``samples``; empty when nobody speaks. ``ValueError``: unknown language.
 
-    def _transcribe(self, samples: Samples, language: str | None) -> str:
+        ``prompt`` is taken for what was said before: names are then spelt as they are there.
+        """
+        start = self._start(language, prompt)
+        parts = (self._transcribe(part, start) for part in windows(samples))
+        text = " ".join(part for part in parts if part)
+        return "" if text == prompt else text
+
+    def _transcribe(self, samples: Samples, start: list[int]) -> str:
         if len(samples) < RATE // 10 or float(np.abs(samples).max()) < _SILENCE_PEAK:
             return ""
         duration = len(samples) / RATE
-        decoded = self._decode(samples, context_for(duration), language)
+        decoded = self._decode(samples, context_for(duration), start)
         text = collapse(decoded.text, duration)
         if not plausible(text, duration, _voiced_seconds(samples)):
-            decoded = self._decode(samples, FULL_CONTEXT_S, language)
+            decoded = self._decode(samples, FULL_CONTEXT_S, start)
             text = collapse(decoded.text, duration)
         return "" if _is_phantom(decoded, text) else text
 
@@ -80,12 +85,12 @@ class Whisper:
         """Each decoder's first run allocates; let it not be a user's."""
 
         def decode(_: int) -> None:
-            self._decode(np.zeros(RATE, np.float32), _MIN_CONTEXT_S, None)
+            self._decode(np.zeros(RATE, np.float32), _MIN_CONTEXT_S, self._start(None, ""))
 
         with ThreadPoolExecutor(self.parallel) as threads:
             list(threads.map(decode, range(self.parallel)))
 
-    def _decode(self, samples: Samples, context_s: float, language: str | None) -> _Decoded:
+    def _decode(self, samples: Samples, context_s: float, start: list[int]) -> _Decoded:
         frames = int(context_s * 100) // 2 * 2
         mel = cast("NDArray[np.float32]", self._features(samples))[:, :frames]
         mel = np.pad(mel, ((0, 0), (0, frames - mel.shape[1])))
@@ -93,9 +98,9 @@ class Whisper:
         encoded = self._model.encode(view, to_cpu=True)
         result = self._model.generate(
             encoded,
-            [self._prompt(language)],
+            [start],
             beam_size=1,
-            max_length=int(8 * len(samples) / RATE + 24),
+            max_length=len(start) + int(8 * len(samples) / RATE + 20),
             suppress_blank=True,
             return_scores=True,
             return_no_speech_prob=True,
@@ -103,14 +108,21 @@ class Whisper:
         text = cast("str", self._tokens.decode(result.sequences_ids[0])).strip()
         return _Decoded(text, float(result.no_speech_prob), float(result.scores[0]))
 
-    def _prompt(self, language: str | None) -> list[int]:
+    def _start(self, language: str | None, prompt: str) -> list[int]:
+        """The tokens that the transcript follows."""
         marks = ["<|startoftranscript|>"]
         if self.multilingual:
             marks += [f"<|{language or 'en'}|>", "<|transcribe|>"]
         ids = [self._tokens.token_to_id(mark) for mark in [*marks, "<|notimestamps|>"]]
         if None in ids:
             raise ValueError(f"Whisper does not know the language {language!r}.")
-        return ids
+        return [*self._before(prompt), *ids]
+
+    def _before(self, prompt: str) -> list[int]:
+        if not prompt:
+            return []
+        words = self._tokens.encode(f" {prompt.strip()}", add_special_tokens=False).ids
+        return [self._tokens.token_to_id("<|startofprev|>"), *words[-_PROMPT_TOKENS:]]
 
 
 def windows(samples: Samples) -> Iterator[Samples]:

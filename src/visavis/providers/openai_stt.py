@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
+import openai
 
 from visavis.media import INPUT_RATE, AudioChunk, Pcm
 from visavis.providers.base import Endpoint, Flush, ProviderError, Transcript
@@ -19,11 +20,12 @@ class OpenAiSpeechToText:
     """A request per ``Flush``, on everything since the stream began.
 
     Between flushes, a partial for every 0.7 s of new sound; at most one is under way, and a flush
-    gives it up rather than wait for it.
+    gives it up rather than wait for it. ``prompt`` shows how names in it are spelt.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, prompt: str = "") -> None:
         self._model = endpoint.model
+        self._prompt = prompt or openai.omit
         self._client = client_for(endpoint)
 
     async def stream(
@@ -79,6 +81,7 @@ class OpenAiSpeechToText:
                 model=self._model,
                 language=(language or "en").split("-")[0],
                 response_format="json",
+                prompt=self._prompt,
             )
         return result.text.strip()
 

@@ -7,8 +7,8 @@ from visavis.providers.openai_stt import OpenAiSpeechToText
 from visavis.providers.openai_tts import OpenAiTextToSpeech
 
 
-def speech_to_text(endpoint: Endpoint) -> SpeechToText:
-    return OpenAiSpeechToText(endpoint)
+def speech_to_text(endpoint: Endpoint, *, prompt: str = "") -> SpeechToText:
+    return OpenAiSpeechToText(endpoint, prompt=prompt)
 
 
 def language_model(

@@ -221,6 +221,14 @@ def test_what_is_spoken_is_understood(host, text):
     assert answer.lower().strip("?. ") == text.lower().strip("?. ")
 
 
+def test_a_prompt_shows_how_names_are_spelt(host):
+    spoken = wav_of(at_16_khz(pcm_of(speech_events(host, "What is visavis?")[0]), 24_000))
+    prompt = "Hello Ava. Is visavis free?"
+    assert "visavis" in transcribe(host, spoken, prompt=prompt).json()["text"].lower()
+    noise = wav_of(np.random.default_rng(3).standard_normal(32_000) * 600)
+    assert transcribe(host, noise, prompt=prompt).json() == {"text": ""}
+
+
 def test_transcription_formats(host):
     spoken = at_16_khz(pcm_of(speech_events(host, QUESTION)[0]), 24_000)
     assert transcribe(host, spoken.tobytes(), "a.pcm", response_format="text").text == QUESTION
