@@ -1,5 +1,6 @@
 """All settings, in one place: environment variables ``VISAVIS_…`` or a ``.env`` file."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,11 @@ class Settings(BaseSettings):
     ice_servers: list[dict[str, object]] = []
 
     models_dir: Path = Path.home() / ".cache" / "visavis" / "models"
-    llm_threads: int = Field(default=2, ge=1)
+    llm_threads: int = Field(
+        default_factory=lambda: max(1, min(4, (os.cpu_count() or 2) - 1)),
+        ge=1,
+        description="Fewer than cores: threads that wait for each other stall beside a live face.",
+    )
     stt_base_url: str | None = Field(
         default=None, description="Any OpenAI-compatible server instead of the embedded one."
     )

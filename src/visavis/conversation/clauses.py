@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from visavis.conversation.streams import closing
 
-FIRST_MAX_WORDS = 10
+FIRST_MAX_WORDS = 8
 MAX_WORDS = 30
 
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)

@@ -52,13 +52,17 @@ class Dialogue:
             self._history = self._history[(len(self._history) + 1) // 2 :]
 
     async def prefill(self) -> None:
-        """Bring what is known so far into the model's cache. One retry."""
+        """Bring what is known into the model's cache, up to where the user speaks next.
+
+        One retry.
+        """
+        known = [*self.messages(), Message("user", "")]
         try:
-            await self._llm.prefill(self.messages())
+            await self._llm.prefill(known)
         except ProviderError as error:
             if not error.retryable:
                 raise
-            await self._llm.prefill(self.messages())
+            await self._llm.prefill(known)
 
 
 def _with(messages: list[Message], message: Message) -> list[Message]:

@@ -82,7 +82,7 @@ class Call:
 @pytest.fixture
 def models(monkeypatch, scripted):
     stt, llm, tts = scripted.Stt(), scripted.Llm(), scripted.Tts()
-    monkeypatch.setattr(resolve, "speech_to_text", lambda endpoint: stt)
+    monkeypatch.setattr(resolve, "speech_to_text", lambda endpoint, prompt: stt)
     monkeypatch.setattr(resolve, "language_model", lambda endpoint, **kind: llm)
     monkeypatch.setattr(resolve, "text_to_speech", lambda endpoint: tts)
     scripted.llm, scripted.tts = llm, tts

@@ -235,7 +235,7 @@ async def test_barge_in_cuts_sound_and_memory_at_the_word_that_was_heard(talk):
         ("assistant", turn.agent_text),
         ("user", "And now?"),
     ]
-    assert talk.llm.prefilled[0] == talk.llm.asked[-1][:3]
+    assert talk.llm.prefilled[0] == [*talk.llm.asked[-1][:3], ("user", "")]
 
 
 async def test_speech_before_anything_was_heard_joins_both_utterances(talk):
