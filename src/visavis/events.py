@@ -32,6 +32,7 @@ class EndReason(StrEnum):
     AGENT_ENDED = "agent_ended"
     API_ENDED = "api_ended"
     MAX_DURATION = "max_duration"
+    IDLE_TIMEOUT = "idle_timeout"
     SERVER_STOPPED = "server_stopped"
     WORKER_LOST = "worker_lost"
     ERROR = "error"
@@ -119,6 +120,50 @@ class TurnCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """The agent calls a tool; ``arguments`` is the JSON that the model wrote, cut if very long."""
+
+    turn_id: int
+    call_id: str
+    tool_id: str
+    name: str
+    arguments: str
+    is_async: bool = False
+    type: Literal["tool_call_started"] = "tool_call_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallFinished:
+    """``result`` is what the model was told (cut); ``error_code`` is set when ``ok`` is not."""
+
+    turn_id: int
+    call_id: str
+    name: str
+    ok: bool
+    result: str
+    took_ms: float
+    error_code: str | None = None
+    type: Literal["tool_call_finished"] = "tool_call_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingConsent:
+    """The user was asked whether the conversation may be recorded, and answered."""
+
+    granted: bool
+    type: Literal["recording_consent"] = "recording_consent"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The recording is a finished file in the worker's folder; the server takes it from there."""
+
+    duration_ms: int
+    size_bytes: int
+    type: Literal["recording_stopped"] = "recording_stopped"
+
+
+@dataclass(frozen=True, slots=True)
 class SessionError:
     code: str
     message: str
@@ -141,6 +186,10 @@ SessionEvent = Annotated[
     | AgentSaid
     | AgentStoppedSpeaking
     | TurnCompleted
+    | ToolCallStarted
+    | ToolCallFinished
+    | RecordingConsent
+    | RecordingStopped
     | SessionError
     | SessionEnded,
     Field(discriminator="type"),

@@ -18,7 +18,12 @@ class Settings(BaseSettings):
         default=None, description="How browsers reach us, behind a proxy."
     )
     data_dir: Path = Field(default=Path(".visavis"), description="Database, secret, logs.")
-    database_url: str | None = Field(default=None, description="Default: SQLite in data_dir.")
+    database_url: str | None = Field(
+        default=None, description="postgresql://… ; default: SQLite in data_dir."
+    )
+    blobs_url: str | None = Field(
+        default=None, description="Recordings: an fsspec URL (s3://…); default: data_dir/blobs."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     workers: int = Field(default=2, ge=1, description="Processes that host sessions.")
@@ -26,6 +31,26 @@ class Settings(BaseSettings):
     join_seconds: int = Field(
         default=120, ge=5, description="How long a room token waits for its user."
     )
+
+    require_key: bool = Field(
+        default=False, description="Ask programs on this machine for an API key, too."
+    )
+    start_rate: str = Field(default="30/minute", description="Session starts per client address.")
+    api_rate: str = Field(default="1200/minute", description="Requests per key or address.")
+    outgoing_allow: list[str] = Field(
+        default=[],
+        description="Private hosts or networks that tools and webhooks may call all the same.",
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="Delete older sessions, unless the agent says otherwise."
+    )
+    otel_endpoint: str | None = Field(
+        default=None, description="OTLP over HTTP, e.g. http://localhost:4318; sends traces."
+    )
+    llm_cost_per_minute: float = Field(default=0, ge=0, description="For estimates; likewise:")
+    stt_cost_per_minute: float = Field(default=0, ge=0)
+    tts_cost_per_minute: float = Field(default=0, ge=0)
+    video_cost_per_minute: float = Field(default=0, ge=0)
 
     room_engine: Literal["auto", "reactor", "aiortc"] = "auto"
     udp_ports: tuple[int, int] | None = Field(

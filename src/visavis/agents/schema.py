@@ -1,8 +1,15 @@
 """What an agent is: the configuration object, in the shape iwy's callers know."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from visavis.agents.fields import CostPerMinute, Id, Name, Origin, Prose, Url, Word
+
+BuiltinTool = Literal["end_call", "switch_language", "set_emotion"]
+PublishStatus = Literal["draft", "private", "public"]
+AgentKind = Literal["permanent", "ephemeral"]
+Metadata = Annotated[dict[str, JsonValue], Field(max_length=100)]
 
 
 class _Layer(BaseModel):
@@ -12,36 +19,95 @@ class _Layer(BaseModel):
 class LlmConfig(_Layer):
     """``provider`` "embedded" is the local model host; "openai" any OpenAI-compatible server."""
 
-    provider: str = "embedded"
-    model: str = "default"
-    system_prompt: str = (
+    provider: Word = "embedded"
+    model: Word = "default"
+    system_prompt: Prose = (
         "You are a friendly assistant. Answer in one or two short spoken sentences."
     )
-    first_message: str = ""
-    custom_url: str | None = None
+    first_message: Annotated[Prose, Field(max_length=5000)] = ""
+    voice: Word | None = None
+    custom_url: Url | None = None
     temperature: float = Field(default=0.3, ge=0, le=2)
     max_tokens: int = Field(default=120, ge=1, le=4096)
+    cost_per_minute: CostPerMinute | None = None
 
 
 class SttConfig(_Layer):
     """``prompt``: something callers might say, with the names that matter spelt right."""
 
-    provider: str = "embedded"
-    model: str = "default"
-    custom_url: str | None = None
-    prompt: str = Field(default="", max_length=400)
+    provider: Word = "embedded"
+    model: Word = "default"
+    custom_url: Url | None = None
+    prompt: Annotated[Prose, Field(max_length=400)] = ""
+    cost_per_minute: CostPerMinute | None = None
 
 
 class TtsConfig(_Layer):
-    provider: str = "embedded"
-    voice_id: str = "heart"
-    model: str = "default"
-    custom_url: str | None = None
+    provider: Word = "embedded"
+    voice_id: Word = "heart"
+    model: Word = "default"
+    custom_url: Url | None = None
+    cost_per_minute: CostPerMinute | None = None
 
 
 class VideoConfig(_Layer):
-    provider: str = "puppet"
-    character_id: str = "ava"
+    """``render``: where the face is drawn; "auto" is the server for now."""
+
+    provider: Word = "puppet"
+    character_id: Word = "ava"
+    render: Literal["auto", "server"] = "auto"
+    cost_per_minute: CostPerMinute | None = None
+
+
+class ToolCalling(_Layer):
+    """``selected_tool_ids``: tools of ``/v1/tool``; ``builtin``: those every agent may have."""
+
+    selected_tool_ids: list[Id] = Field(default=[], max_length=64)
+    builtin: list[BuiltinTool] = Field(default=[], max_length=8)
+
+
+class EndOfConversation(_Layer):
+    """Where the end is told. ``send_data_on_end`` adds transcript, turns and figures."""
+
+    callback_url: Url | None = None
+    send_data_on_end: bool = False
+
+
+class TurnTaking(_Layer):
+    """Who has the floor.
+
+    ``max_silence_ms``: silence that ends the user's turn when the end-of-turn model is unsure.
+    """
+
+    interruptible: bool = True
+    max_silence_ms: int = Field(default=1200, ge=300, le=5000)
+
+
+class Greeting(_Layer):
+    """Who speaks first. The agent says ``llm.first_message``; "user" makes it wait.
+
+    After ``wait_seconds`` of a silent user the agent greets after all; None waits for ever.
+    """
+
+    who_first: Literal["agent", "user"] = "agent"
+    wait_seconds: int | None = Field(default=None, ge=1, le=300)
+    interruptible: bool = True
+
+
+class RecordingConfig(_Layer):
+    """Nothing is recorded before the user consents, on the page or through the app."""
+
+    enabled: bool = False
+
+
+class Retention(_Layer):
+    """``days``: sessions older than this are deleted; None keeps them.
+
+    ``zero``: nothing that was said is ever stored, only times and counts.
+    """
+
+    days: int | None = Field(default=None, ge=1, le=3650)
+    zero: bool = False
 
 
 class AgentConfiguration(_Layer):
@@ -50,11 +116,31 @@ class AgentConfiguration(_Layer):
     stt: SttConfig = SttConfig()
     tts: TtsConfig = TtsConfig()
     video: VideoConfig = VideoConfig()
-    language: str = "en"
+    tool_calling: ToolCalling = ToolCalling()
+    end_of_conversation: EndOfConversation = EndOfConversation()
+    turn_taking: TurnTaking = TurnTaking()
+    greeting: Greeting = Greeting()
+    recording: RecordingConfig = RecordingConfig()
+    retention: Retention = Retention()
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = (
+        "en"
+    )
     max_duration_seconds: int = Field(default=3600, ge=30, le=86_400)
+    idle_timeout_seconds: int | None = Field(
+        default=300, ge=10, le=3600, description="Nobody speaks for this long: the session ends."
+    )
+    allowed_origins: list[Origin] = Field(
+        default=[], max_length=100, description="Sites that may embed it; empty: any."
+    )
 
 
 class Agent(BaseModel):
-    id: str
-    name: str
+    """An agent as sessions see it."""
+
+    id: Id
+    name: Name
     configuration: AgentConfiguration
+    kind: AgentKind = "permanent"
+    publish_status: PublishStatus = "public"
+    metadata: Metadata = {}
+    version: int = 1

@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from visavis.agents.schema import AgentConfiguration
+from visavis.agents.tools import ToolDefinition
 from visavis.providers.base import Endpoint
 
 
@@ -16,3 +17,11 @@ class SessionSpec(BaseModel):
     tts: Endpoint
     ice_servers: list[dict[str, object]] = []
     room_engine: str = "auto"
+    context: str = ""
+    """What the start request told about this session; part of the system prompt."""
+    tools: tuple[ToolDefinition, ...] = ()
+    outgoing_allow: list[str] = []
+    recording_consent: bool = False
+    """The app has asked the user already."""
+    recording_path: str | None = None
+    """Where to record, if the agent records at all."""

@@ -5,7 +5,21 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 import visavis
-from visavis.server import errors, meet, rooms, sessions
+from visavis.server import (
+    agents,
+    analytics,
+    commands,
+    errors,
+    event_stream,
+    keys,
+    meet,
+    recordings,
+    rooms,
+    sessions,
+    start,
+    tools,
+    webhooks,
+)
 from visavis.server.middleware import BodyLimitMiddleware, CrashMiddleware, RequestIdMiddleware
 from visavis.server.services import Provided, Services
 
@@ -34,7 +48,19 @@ def create_app(services: Services) -> FastAPI:
         max_age=600,
     )
     app.add_middleware(RequestIdMiddleware)
-    app.include_router(sessions.router)
+    for resource in (
+        agents,
+        tools,
+        start,
+        sessions,
+        commands,
+        event_stream,
+        recordings,
+        webhooks,
+        keys,
+        analytics,
+    ):
+        app.include_router(resource.router)
     app.include_router(rooms.router)
     app.include_router(meet.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)

@@ -12,6 +12,30 @@ from visavis.sessions.live import Refusal
 from visavis.sessions.tokens import TokenError
 
 TITLES = {
+    "agent_draft": (403, "The agent is a draft"),
+    "agent_expired": (410, "The agent's time has passed"),
+    "agent_used": (410, "The single-use agent has been used"),
+    "bad_json": (400, "The body is not JSON"),
+    "confirm_needed": (409, "A confirmation is needed"),
+    "delivery_not_found": (404, "No such delivery"),
+    "idempotency_conflict": (422, "The Idempotency-Key was used with another body"),
+    "idempotency_in_progress": (409, "A request with this Idempotency-Key is under way"),
+    "key_expired": (401, "The API key has expired"),
+    "key_invalid": (401, "The API key is not valid"),
+    "key_missing": (401, "An API key is needed"),
+    "key_not_found": (404, "No such API key"),
+    "key_revoked": (401, "The API key was revoked"),
+    "origin_refused": (403, "This site may not use the agent"),
+    "outgoing_refused": (422, "That address may not be called"),
+    "rate_limited": (429, "Too many requests"),
+    "recording_not_found": (404, "There is no recording"),
+    "scope_missing": (403, "The API key may not do this"),
+    "session_running": (409, "The session is still running"),
+    "tool_in_use": (409, "Agents use this tool"),
+    "tool_not_found": (404, "No such tool"),
+    "unknown_choice": (422, "There is no such choice here"),
+    "version_not_found": (404, "No such version"),
+    "webhook_not_found": (404, "No such webhook"),
     "agent_not_found": (404, "No such agent"),
     "answer_timeout": (504, "The offer was not answered in time"),
     "bad_candidate": (400, "The ICE candidate cannot be used"),
@@ -20,11 +44,10 @@ TITLES = {
     "capacity_exhausted": (503, "The house is full"),
     "character_not_found": (404, "No such character"),
     "internal": (500, "Something went wrong here"),
-    "invalid_request": (400, "The request is malformed"),
+    "invalid_request": (422, "The request is not valid"),
     "method_not_allowed": (405, "Method not allowed"),
     "no_worker": (503, "No worker is ready"),
     "not_found": (404, "Nothing here"),
-    "read_refused": (403, "Not yours to read"),
     "room_closed": (410, "The room is closed"),
     "session_ended": (410, "The session has ended"),
     "session_not_found": (404, "No such session"),
@@ -84,6 +107,8 @@ def install(app: FastAPI) -> None:
 def from_validation(error: RequestValidationError, code: str = "invalid_request") -> Problem:
     """Name the first field that is wrong, and what it may be where that is known."""
     first: dict[str, Any] = error.errors()[0]
+    if first["type"] == "json_invalid" and code == "invalid_request":
+        code = "bad_json"
     where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     problem = Problem(code, first["msg"])
     if where:

@@ -14,7 +14,7 @@ from visavis.agents.demo import find_agent
 from visavis.avatar.rig import portrait
 from visavis.server.errors import Problem
 from visavis.server.services import Provided
-from visavis.server.sessions import agent_or_problem
+from visavis.server.start import agent_or_problem
 
 WEB = FilePath(str(files("visavis") / "web"))
 

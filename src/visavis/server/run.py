@@ -11,6 +11,7 @@ from typing import Protocol
 import uvicorn
 
 from visavis.events import EndReason
+from visavis.net.client import GuardedClient
 from visavis.server.app import create_app
 from visavis.server.services import Readiness, Services
 from visavis.sessions.journal import Journal
@@ -18,10 +19,12 @@ from visavis.sessions.lifecycle import Sessions
 from visavis.sessions.live import Models
 from visavis.sessions.local import LocalPlacement
 from visavis.sessions.model_host import HostHealth, ModelHost
+from visavis.sessions.observer import Observer
 from visavis.sessions.placement import Placement
 from visavis.sessions.tokens import RoomTokens, load_secret
 from visavis.settings import Settings
 from visavis.storage.database import Database, sqlite_url
+from visavis.storage.vault import Vault
 
 END_ALL_S = 8.0
 
@@ -98,24 +101,28 @@ async def open_services(
 ) -> AsyncGenerator[Services]:
     """Database, journal and sessions; on exit all sessions end and everything is written."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    secret = load_secret(settings.data_dir / "secret")
     database = Database(settings.database_url or sqlite_url(settings.data_dir / "visavis.db"))
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
         await database.migrate()
-        async with Journal(database).running() as journal:
-            sessions = Sessions(settings, database, journal, placement, host)
-            async with sessions.running():
-                yield Services(
-                    settings=settings,
-                    sessions=sessions,
-                    database=database,
-                    tokens=RoomTokens(load_secret(settings.data_dir / "secret")),
-                    parts={"workers": placement, "models": host},
-                )
-                with contextlib.suppress(TimeoutError):  # the workers' own end follows
-                    async with asyncio.timeout(END_ALL_S):
-                        await sessions.end_all(EndReason.SERVER_STOPPED)
-    finally:
-        await database.close()
+        http = await stack.enter_async_context(GuardedClient(settings.outgoing_allow))
+        observers: list[Observer] = []
+        journal = await stack.enter_async_context(Journal(database, observers).running())
+        sessions = Sessions(settings, database, journal, placement, host)
+        await stack.enter_async_context(sessions.running())
+        yield Services(
+            settings=settings,
+            sessions=sessions,
+            database=database,
+            tokens=RoomTokens(secret),
+            vault=Vault(secret),
+            http=http,
+            parts={"workers": placement, "models": host},
+        )
+        with contextlib.suppress(TimeoutError):  # the workers' own end follows
+            async with asyncio.timeout(END_ALL_S):
+                await sessions.end_all(EndReason.SERVER_STOPPED)
 
 
 @asynccontextmanager

@@ -5,10 +5,12 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from visavis.net.client import GuardedClient
 from visavis.sessions.lifecycle import Sessions
 from visavis.sessions.tokens import RoomTokens
 from visavis.settings import Settings
 from visavis.storage.database import Database
+from visavis.storage.vault import Vault
 
 
 class Readiness(Protocol):
@@ -24,6 +26,8 @@ class Services:
     sessions: Sessions
     database: Database
     tokens: RoomTokens
+    vault: Vault
+    http: GuardedClient
     parts: dict[str, Readiness]
     """What must be ready before sessions are taken, by name."""
 

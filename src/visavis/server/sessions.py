@@ -1,44 +1,23 @@
 """Sessions over REST: start, look at, read, end."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
-from visavis.agents.demo import find_agent
-from visavis.agents.schema import Agent
+from visavis.agents.scopes import Scope
 from visavis.events import EndReason, SessionState
 from visavis.records.figures import Figures
 from visavis.records.transcript import Utterance, began_ms, utterances
 from visavis.records.webvtt import webvtt
 from visavis.server.access import check_owner
 from visavis.server.errors import Problem
-from visavis.server.services import Provided, Services, public_url
+from visavis.server.services import Provided, Services
 from visavis.storage import sessions as store
 from visavis.storage.tables import SessionRow, TurnRow
 
-router = APIRouter(prefix="/v1")
-
-
-class StartRequest(BaseModel):
-    """``agentId``: an agent's id, or ``demo``."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    agentId: str = Field(min_length=1, max_length=64)
-
-
-class StartResponse(BaseModel):
-    """``roomUrl`` and ``dailyToken`` join the room; ``webLink`` is a page that does it for you."""
-
-    roomUrl: str
-    dailyToken: str
-    webLink: str
-    sessionId: str
-    expiresAt: str
-    iceServers: list[dict[str, object]]
+router = APIRouter(prefix="/v1", tags=["sessions"])
 
 
 class TurnView(BaseModel):
@@ -80,28 +59,10 @@ class Transcript(BaseModel):
     lines: list[Line]
 
 
-@router.post("/start-agent-session")
-async def start(body: StartRequest, request: Request, services: Provided) -> StartResponse:
-    """Reserve a session. Nothing runs, and nothing is billed, until someone joins its room."""
-    agent = agent_or_problem(body.agentId)
-    if not services.ready:
-        raise Problem("starting", "The models are still loading.", retry_s=3)
-    reservation = await services.sessions.reserve(agent)
-    base = public_url(request, services.settings)
-    return StartResponse(
-        roomUrl=f"{base}/rooms/{reservation.session_id}",
-        dailyToken=services.tokens.issue(reservation.session_id, reservation.join_by_ms),
-        webLink=f"{base}/meet/{agent.id}",
-        sessionId=reservation.session_id,
-        expiresAt=_iso(reservation.join_by_ms),
-        iceServers=services.settings.ice_servers,
-    )
-
-
 @router.get("/session/{session_id}")
 async def show(session_id: str, request: Request, services: Provided) -> SessionView:
     """State, time stamps, turns with their timings, and figures once the session is over."""
-    row = await _owned(services, session_id, request)
+    row = await owned(services, session_id, request)
     async with services.database.read() as session:
         states = await store.states(session, session_id)
         turns = await store.turns(session, session_id)
@@ -126,7 +87,7 @@ async def transcript(
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """What was said so far, as JSON or (``?format=vtt`` or ``Accept: text/vtt``) as captions."""
-    row = await _owned(services, session_id, request)
+    row = await owned(services, session_id, request)
     async with services.database.read() as session:
         log = await store.events(session, session_id)
     said, zero_ms = utterances(log), began_ms(log) or row.created_at
@@ -140,20 +101,16 @@ async def transcript(
 @router.post("/session/{session_id}/end")
 async def end(session_id: str, request: Request, services: Provided) -> SessionView:
     """End the session and answer with its final record."""
-    await _owned(services, session_id, request)
+    await owned(services, session_id, request, "sessions:write")
     await services.sessions.end(session_id, EndReason.API_ENDED)
     return await show(session_id, request, services)
 
 
-def agent_or_problem(agent_id: str) -> Agent:
-    agent = find_agent(agent_id)
-    if agent is None:
-        raise Problem("agent_not_found", f"There is no agent {agent_id[:64]!r}.")
-    return agent
-
-
-async def _owned(services: Services, session_id: str, request: Request) -> SessionRow:
-    check_owner(services, session_id, request)
+async def owned(
+    services: Services, session_id: str, request: Request, scope: Scope = "sessions:read"
+) -> SessionRow:
+    """The session's row, if the caller may see it (or, by ``scope``, change it)."""
+    await check_owner(services, session_id, request, scope)
     await services.sessions.flush()
     async with services.database.read() as session:
         row = await store.find(session, session_id)
@@ -175,8 +132,3 @@ def _line(utterance: Utterance, zero_ms: int) -> Line:
         text=utterance.text,
         interrupted=utterance.interrupted,
     )
-
-
-def _iso(unix_ms: int) -> str:
-    moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

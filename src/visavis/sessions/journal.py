@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from visavis.events import EventRecord
+from visavis.sessions.observer import Observer
 from visavis.storage import sessions as store
 from visavis.storage.database import Database
 
@@ -23,8 +25,9 @@ log = structlog.stdlib.get_logger("visavis.journal")
 class Journal:
     """``add`` waits when the database cannot follow; nothing is dropped."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, observers: Sequence[Observer] = ()) -> None:
         self._database = database
+        self._observers = tuple(observers)
         self._waiting: asyncio.Queue[EventRecord | asyncio.Event] = asyncio.Queue(MAX_WAITING)
 
     @asynccontextmanager
@@ -44,6 +47,16 @@ class Journal:
         done = asyncio.Event()
         await self._waiting.put(done)
         await done.wait()
+
+    async def append(self, session: AsyncSession, records: Sequence[EventRecord]) -> None:
+        """Store records in the caller's transaction; ``announce`` them once it is committed."""
+        await store.append(session, records)
+        for observer in self._observers:
+            await observer.within(session, records)
+
+    def announce(self, records: Sequence[EventRecord]) -> None:
+        for observer in self._observers:
+            observer.after(records)
 
     async def _write_on(self) -> None:
         while True:
@@ -70,7 +83,8 @@ class Journal:
         while True:
             try:
                 async with self._database.write() as session:
-                    await store.append(session, records)
+                    await self.append(session, records)
+                self.announce(records)
                 return
             except IntegrityError as error:
                 if len(records) == 1:

@@ -27,11 +27,20 @@ from visavis.events import (
 from visavis.records.figures import figures
 from visavis.sessions.control import Candidate, Finished
 from visavis.sessions.journal import Journal
-from visavis.sessions.live import Answer, Live, Models, Refusal, Reservation, now_ms
+from visavis.sessions.live import (
+    Answer,
+    Live,
+    Models,
+    Refusal,
+    Reservation,
+    StartOptions,
+    now_ms,
+)
 from visavis.sessions.placement import Placement, PlacementError
 from visavis.settings import Settings
 from visavis.storage import sessions as store
 from visavis.storage import slots
+from visavis.storage.agents import activate
 from visavis.storage.database import Database
 from visavis.storage.tables import SessionRow
 
@@ -77,12 +86,17 @@ class Sessions:
 
     # -- what callers ask ----------------------------------------------------------------------
 
-    async def reserve(self, agent: Agent) -> Reservation:
-        """Claim a slot for a new session. Raises ``Refusal`` (``capacity_exhausted``)."""
+    async def reserve(self, agent: Agent, options: StartOptions | None = None) -> Reservation:
+        """Claim a slot for a new session, and use up a single-use agent.
+
+        Raises ``Refusal`` (``capacity_exhausted``, ``agent_used``).
+        """
         requested_ms = now_ms()
         join_by_ms = requested_ms + self._settings.join_seconds * 1000
-        live = Live(str(uuid.uuid4()), agent, join_by_ms)
+        live = Live(str(uuid.uuid4()), agent, join_by_ms, options or StartOptions())
         async with self._database.write() as session:
+            if agent.kind == "ephemeral" and not await activate(session, agent.id, requested_ms):
+                raise Refusal("agent_used", "This agent was for one session, which it has had.")
             session.add(_new_row(live, requested_ms))
             await session.flush()
             if await slots.claim(session, live.session_id, join_by_ms) is None:
@@ -195,8 +209,11 @@ class Sessions:
     async def _close_book(self, live: Live, reason: EndReason) -> None:
         """Everything about the end in one transaction: who sees ``ended`` sees it all."""
         async with self._database.write() as session:
-            await _write_end(session, live.session_id, [StateEntered(SessionState.ENDED)], reason)
+            records = await self._write_end(
+                session, live.session_id, [StateEntered(SessionState.ENDED)], reason
+            )
             await slots.release(session, live.session_id)
+        self._journal.announce(records)
         del self._live[live.session_id]
         live.over.set()
         log.info("session_ended", session_id=live.session_id, reason=reason.value)
@@ -231,6 +248,7 @@ class Sessions:
 
     async def _settle_leftovers(self) -> None:
         """A server that was killed left sessions open: they ended with it."""
+        written: list[EventRecord] = []
         async with self._database.write() as session:
             for session_id in await store.open_ids(session):
                 entered = {row.state for row in await store.states(session, session_id)}
@@ -239,10 +257,33 @@ class Sessions:
                     for state in (SessionState.ANALYTICS, SessionState.ENDED)
                     if state.value not in entered
                 ]
-                await _write_end(session, session_id, missing, EndReason.SERVER_STOPPED)
+                written += await self._write_end(
+                    session, session_id, missing, EndReason.SERVER_STOPPED
+                )
             await slots.lay_out(
                 session, self._settings.workers * self._settings.sessions_per_worker
             )
+        self._journal.announce(written)
+
+    async def _write_end(
+        self,
+        session: AsyncSession,
+        session_id: str,
+        states: Sequence[StateEntered],
+        reason: EndReason,
+    ) -> list[EventRecord]:
+        """Sum up the session's log and close it with its end and its last states."""
+        history = await store.events(session, session_id)
+        first_seq = history[-1].seq + 1 if history else 0
+        now = now_ms()
+        records = [
+            EventRecord(session_id=session_id, seq=first_seq + n, at_ms=now, event=event)
+            for n, event in enumerate([SessionEnded(reason), *states])
+        ]
+        summary = figures(history).model_dump(mode="json")
+        await store.mark_ended(session, session_id, now, reason, summary)
+        await self._journal.append(session, records)
+        return records
 
     # -- small matters -------------------------------------------------------------------------
 
@@ -280,6 +321,10 @@ class Sessions:
             agent=live.agent.configuration,
             ice_servers=self._settings.ice_servers,
             room_engine=self._settings.room_engine,
+            context=live.options.context,
+            tools=live.options.tools,
+            outgoing_allow=self._settings.outgoing_allow,
+            recording_consent=live.options.recording_consent,
             stt=endpoints.stt,
             llm=endpoints.llm,
             tts=endpoints.tts,
@@ -301,23 +346,10 @@ def _new_row(live: Live, created_ms: int) -> SessionRow:
         state=SessionState.REQUEST.value,
         created_at=created_ms,
         join_by=live.join_by_ms,
+        agent_version=live.agent.version,
+        meta=live.options.metadata,
+        callback_url=live.options.callback_url,
     )
-
-
-async def _write_end(
-    session: AsyncSession, session_id: str, states: Sequence[StateEntered], reason: EndReason
-) -> None:
-    """Sum up the session's log and close it with its end and its last states."""
-    history = await store.events(session, session_id)
-    first_seq = history[-1].seq + 1 if history else 0
-    now = now_ms()
-    records = [
-        EventRecord(session_id=session_id, seq=first_seq + n, at_ms=now, event=event)
-        for n, event in enumerate([SessionEnded(reason), *states])
-    ]
-    await store.append(session, records)
-    summary = figures(history).model_dump(mode="json")
-    await store.mark_ended(session, session_id, now, reason, summary)
 
 
 def _refusal(error: PlacementError) -> Refusal:

@@ -5,7 +5,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from visavis.agents.schema import Agent
+from visavis.agents.tools import ToolDefinition
 from visavis.events import EndReason, SessionState
 from visavis.sessions.endpoints import Endpoints
 
@@ -27,6 +30,20 @@ class Models(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What a start request says about its session.
+
+    ``context`` is added to the agent's system prompt; ``tools`` are the agent's, with secrets.
+    """
+
+    metadata: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    context: str = ""
+    callback_url: str | None = None
+    recording_consent: bool = False
+    tools: tuple[ToolDefinition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     session_id: str
     join_by_ms: int
@@ -45,6 +62,7 @@ class Live:
     session_id: str
     agent: Agent
     join_by_ms: int
+    options: StartOptions = field(default_factory=StartOptions)
     next_seq: int = 0
     states: set[SessionState] = field(default_factory=set[SessionState])
     pc_id: str | None = None

@@ -1,4 +1,4 @@
-"""The database: connections, transactions and migrations. The only file that knows SQLite."""
+"""The database: connections, transactions and migrations. The only file that knows dialects."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -25,12 +25,23 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+def async_url(url: str) -> URL:
+    """``url`` with the driver we use, however its owner wrote it (``postgres://…``)."""
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite":
+        return parsed.set(drivername="sqlite+aiosqlite")
+    return parsed
+
+
 class Database:
     """Short transactions on one engine. ``read()`` sees a snapshot; ``write()`` commits at exit."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(url)
-        if make_url(url).get_backend_name() == "sqlite":
+        address = async_url(url)
+        self._engine = create_async_engine(address, pool_pre_ping=True)
+        if address.get_backend_name() == "sqlite":
             _tune_sqlite(self._engine)
         writing = self._engine.execution_options(visavis_write=True)
         self._readers = async_sessionmaker(self._engine, expire_on_commit=False)
@@ -46,10 +57,10 @@ class Database:
         async with self._writers.begin() as session:
             yield session
 
-    async def migrate(self) -> None:
-        """Bring the schema to the newest revision."""
+    async def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to ``revision``, by default the newest."""
         async with self._engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, revision)
 
     async def inspect(self, check: Callable[[Connection], T]) -> T:
         """Run ``check`` on a plain connection (schema inspection)."""
@@ -60,11 +71,11 @@ class Database:
         await self._engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _tune_sqlite(engine: AsyncEngine) -> None:

@@ -12,9 +12,11 @@ from visavis.events import (
     EventRecord,
     SessionState,
     StateEntered,
+    ToolCallFinished,
+    ToolCallStarted,
     TurnCompleted,
 )
-from visavis.storage.tables import EventRow, Json, SessionRow, StateRow, TurnRow
+from visavis.storage.tables import EventRow, Json, SessionRow, StateRow, ToolCallRow, TurnRow
 
 
 async def find(session: AsyncSession, session_id: str) -> SessionRow | None:
@@ -89,6 +91,11 @@ async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:
             await _enter_state(session, record, event.state)
         elif isinstance(event, TurnCompleted):
             session.add(_turn_row(record, event))
+        elif isinstance(event, ToolCallStarted):
+            session.add(_tool_call_row(record, event))
+            await session.flush()
+        elif isinstance(event, ToolCallFinished):
+            await _finish_tool_call(session, record, event)
 
 
 async def _enter_state(session: AsyncSession, record: EventRecord, state: SessionState) -> None:
@@ -98,6 +105,41 @@ async def _enter_state(session: AsyncSession, record: EventRecord, state: Sessio
         .where(SessionRow.id == record.session_id)
         .values(state=state.value)
         .execution_options(synchronize_session=False)
+    )
+
+
+async def tool_calls(session: AsyncSession, session_id: str) -> Sequence[ToolCallRow]:
+    statement = (
+        select(ToolCallRow)
+        .where(ToolCallRow.session_id == session_id)
+        .order_by(ToolCallRow.started_at, ToolCallRow.call_id)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def _finish_tool_call(
+    session: AsyncSession, record: EventRecord, event: ToolCallFinished
+) -> None:
+    await session.execute(
+        update(ToolCallRow)
+        .where(ToolCallRow.session_id == record.session_id, ToolCallRow.call_id == event.call_id)
+        .values(
+            took_ms=event.took_ms, ok=event.ok, result=event.result, error_code=event.error_code
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _tool_call_row(record: EventRecord, event: ToolCallStarted) -> ToolCallRow:
+    return ToolCallRow(
+        session_id=record.session_id,
+        call_id=event.call_id,
+        turn_id=event.turn_id,
+        tool_id=event.tool_id,
+        name=event.name,
+        arguments=event.arguments,
+        is_async=event.is_async,
+        started_at=record.at_ms,
     )
 
 

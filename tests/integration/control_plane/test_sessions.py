@@ -64,7 +64,7 @@ async def test_errors_are_problem_documents(open_house):
     problem(await house.http.post("/v1/start-agent-session", json=body), 404, "agent_not_found")
     malformed = problem(
         await house.http.post("/v1/start-agent-session", json={"agentId": 7}),
-        400,
+        422,
         "invalid_request",
     )
     assert malformed["field"] == "agentId"
@@ -191,7 +191,7 @@ async def test_who_may_read_and_end_a_session(open_house):
         {"Host": "evil.example"},
         {"X-Forwarded-For": "203.0.113.9"},
     ):
-        problem(await read(**headers), 403, "read_refused")
+        problem(await read(**headers), 401, "key_missing")
     room = f"/rooms/{started['sessionId']}"
     problem(await house.http.delete(room), 401, "token_missing")
     token = {"Authorization": f"Bearer {started['dailyToken']}"}

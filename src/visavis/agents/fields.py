@@ -1,0 +1,19 @@
+"""Kinds of text and numbers that the agent and tool schemas share."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+NO_NUL = r"^[^\x00]*$"
+"""Databases refuse the character NUL in text."""
+
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+Word = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
+Prose = Annotated[str, Field(max_length=100_000, pattern=NO_NUL)]
+Url = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^https?://[^\s\x00]+$")]
+Origin = Annotated[
+    str, Field(max_length=300, pattern=r"^https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+]
+"""A web site's origin; ``https://*.example.com`` stands for every subdomain."""
+CostPerMinute = Annotated[float, Field(ge=0, le=1000)]

@@ -1,0 +1,18 @@
+"""What an API key may do."""
+
+from typing import Literal
+
+Scope = Literal[
+    "*",
+    "agents:read",
+    "agents:write",
+    "tools:read",
+    "tools:write",
+    "sessions:read",
+    "sessions:write",
+    "webhooks:read",
+    "webhooks:write",
+    "analytics:read",
+    "keys:read",
+    "keys:write",
+]

@@ -1,0 +1,5 @@
+"""Tools over REST."""
+
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/v1", tags=["tools"])

@@ -1,0 +1,5 @@
+"""Webhooks over REST: receivers, deliveries, replay."""
+
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/v1", tags=["webhooks"])
