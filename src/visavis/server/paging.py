@@ -4,15 +4,12 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel
 
+from visavis.api.page import Page
 from visavis.server.errors import Problem
-
-ACCOUNT_ID = "00000000-0000-4000-8000-000000000001"
-"""``user_id`` of everything: a server belongs to one account."""
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many to answer at most.")]
 Cursor = Annotated[
@@ -20,11 +17,6 @@ Cursor = Annotated[
 ]
 
 T = TypeVar("T")
-
-
-class Page(BaseModel, Generic[T]):
-    data: list[T]
-    next_cursor: str | None
 
 
 def encode_cursor(created_at: int, identity: str) -> str:
