@@ -10,6 +10,7 @@ from visavis.conversation.assets import Assets
 from visavis.conversation.dialogue import Dialogue
 from visavis.conversation.listener import Listener
 from visavis.conversation.playout import Playout
+from visavis.conversation.recording import RecordedRoom
 from visavis.conversation.speaker import Speaker
 from visavis.conversation.spec import SessionSpec
 from visavis.conversation.streams import closing, once
@@ -45,14 +46,15 @@ async def converse(
     ``EndReason.ERROR``, said aloud; only bugs and cancellation are raised.
     """
     emit(StateEntered(SessionState.MODEL_ORCHESTRATION))
-    return await _Session(spec, room, emit, assets).run()
+    async with RecordedRoom(room, spec, emit) as recorded:
+        return await _Session(spec, recorded, emit, assets).run()
 
 
 class _Session:
     def __init__(
         self,
         spec: SessionSpec,
-        room: Room,
+        room: RecordedRoom,
         emit: Callable[[SessionEvent], None],
         assets: Assets,
     ) -> None:
@@ -82,6 +84,7 @@ class _Session:
         avatar = assets.new_avatar(agent.video.character_id)
         encoder = assets.new_encoder(*avatar.size)
         self._playout = Playout(room, avatar, encoder, self._turns.on_playout)
+        room.request_keyframe = self._playout.video.request_keyframe
         self._connected = asyncio.Event()
         self._client_ready = asyncio.Event()
         self._apology: list[SpeechChunk] = []
