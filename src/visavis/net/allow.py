@@ -12,7 +12,6 @@ from visavis.net.addresses import (
     network,
 )
 
-
 _MARKS = str.maketrans("", "", "-_.")
 
 

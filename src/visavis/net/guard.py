@@ -1,6 +1,7 @@
 """The guard: decides, for every connection, which addresses may be called."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -16,6 +17,8 @@ MAX_ADDRESSES = 4
 """No more are tried, in the resolver's order."""
 
 REFUSED = "That address may not be called."
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class Guard:
@@ -44,6 +47,8 @@ class Guard:
             address = ip_address("127.0.0.1")
         if address is not None:
             self._check(host, port, address)
+        elif not _NAME.fullmatch(host):
+            raise OutgoingError("url_refused", "The URL's host is no name.")
         return parsed
 
     async def addresses(self, host: str, port: int) -> list[str]:
