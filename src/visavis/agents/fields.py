@@ -1,8 +1,9 @@
 """Kinds of text and numbers that the agent and tool schemas share."""
 
+import json
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, JsonValue
 
 NO_NUL = r"^[^\x00]*$"
 """Databases refuse the character NUL in text."""
@@ -17,3 +18,15 @@ Origin = Annotated[
 ]
 """A web site's origin; ``https://*.example.com`` stands for every subdomain."""
 CostPerMinute = Annotated[float, Field(ge=0, le=1000)]
+
+
+def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """JSON as everyone reads it: Python's parser lets NaN and half a surrogate pair pass."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("must be JSON: finite numbers and whole characters") from None
+    return value
+
+
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_storable)]

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
-from visavis.agents.fields import CostPerMinute, Id, Name, Origin, Prose, Url, Word
+from visavis.agents.fields import CostPerMinute, Id, JsonObject, Name, Origin, Prose, Url, Word
 
 BuiltinTool = Literal["end_call", "switch_language", "set_emotion"]
 PublishStatus = Literal["draft", "private", "public"]
 AgentKind = Literal["permanent", "ephemeral"]
-Metadata = Annotated[dict[str, JsonValue], Field(max_length=100)]
+Metadata = Annotated[JsonObject, Field(max_length=100)]
 
 
 class _Layer(BaseModel):
@@ -17,10 +17,15 @@ class _Layer(BaseModel):
 
 
 class LlmConfig(_Layer):
-    """``provider`` "embedded" is the local model host; "openai" any OpenAI-compatible server."""
+    """What thinks. Three kinds of ``provider``, here and for stt and tts:
 
-    provider: Word = "embedded"
-    model: Word = "default"
+    "default" is what this server's settings choose; "embedded" the models that run beside it;
+    "openai" the OpenAI-compatible server at ``custom_url``, else at the settings' base URL.
+    ``model`` "default" leaves the choice to the settings.
+    """
+
+    provider: Word = "default"
+    model: Name = "default"
     system_prompt: Prose = (
         "You are a friendly assistant. Answer in one or two short spoken sentences."
     )
@@ -35,17 +40,17 @@ class LlmConfig(_Layer):
 class SttConfig(_Layer):
     """``prompt``: something callers might say, with the names that matter spelt right."""
 
-    provider: Word = "embedded"
-    model: Word = "default"
+    provider: Word = "default"
+    model: Name = "default"
     custom_url: Url | None = None
     prompt: Annotated[Prose, Field(max_length=400)] = ""
     cost_per_minute: CostPerMinute | None = None
 
 
 class TtsConfig(_Layer):
-    provider: Word = "embedded"
+    provider: Word = "default"
     voice_id: Word = "heart"
-    model: Word = "default"
+    model: Name = "default"
     custom_url: Url | None = None
     cost_per_minute: CostPerMinute | None = None
 

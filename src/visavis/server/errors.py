@@ -1,17 +1,20 @@
 """Every error as ``application/problem+json`` (RFC 9457) with a stable ``code``."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from visavis.sessions.live import Refusal
 from visavis.sessions.tokens import TokenError
 
 TITLES = {
+    "agent_builtin": (409, "The built-in agent cannot be changed"),
+    "agent_single_use": (409, "A single-use agent cannot be changed"),
     "agent_draft": (403, "The agent is a draft"),
     "agent_expired": (410, "The agent's time has passed"),
     "agent_used": (410, "The single-use agent has been used"),
@@ -40,6 +43,7 @@ TITLES = {
     "answer_timeout": (504, "The offer was not answered in time"),
     "bad_candidate": (400, "The ICE candidate cannot be used"),
     "bad_offer": (400, "The WebRTC offer cannot be used"),
+    "body_timeout": (408, "The request body did not come in time"),
     "body_too_large": (413, "The request body is too large"),
     "capacity_exhausted": (503, "The house is full"),
     "character_not_found": (404, "No such character"),
@@ -56,6 +60,7 @@ TITLES = {
     "token_in_use": (403, "The room token is in use"),
     "token_invalid": (401, "The room token is not valid"),
     "token_missing": (401, "A room token is needed"),
+    "token_other_origin": (403, "The room token belongs to another site"),
     "token_other_session": (403, "The room token belongs to another session"),
     "web_not_built": (503, "The web pages are not built"),
     "worker_lost": (503, "The worker was lost"),
@@ -75,22 +80,33 @@ class Problem(Exception):
         self.detail = detail
         self.retry_s = retry_s
         self.members: dict[str, object] = {}
+        self.headers: dict[str, str] = {}
+        self.actor = ""
+        """Who it was and (``subject``) what they wanted, for the audit; empty where unknown."""
+        self.subject = ""
 
 
-def install(app: FastAPI) -> None:
+class Auditor(Protocol):
+    """Hears of every problem; keeps those that look like abuse."""
+
+    async def __call__(self, request: Request, problem: Problem) -> None: ...
+
+
+def install(app: FastAPI, audit: Auditor) -> None:
     """Turn what routes raise into problem documents; crashes are ``CrashMiddleware``'s."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
+        await audit(request, error)
         return respond(request, error)
 
     @app.exception_handler(Refusal)
     async def _refusal(request: Request, error: Refusal) -> JSONResponse:
-        return respond(request, Problem(error.code, error.message, retry_s=error.retry_s))
+        return await _problem(request, Problem(error.code, error.message, retry_s=error.retry_s))
 
     @app.exception_handler(TokenError)
     async def _token(request: Request, error: TokenError) -> JSONResponse:
-        return respond(request, Problem(error.code))
+        return await _problem(request, Problem(error.code))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -101,7 +117,13 @@ def install(app: FastAPI) -> None:
         codes = {404: "not_found", 405: "method_not_allowed"}
         return respond(request, Problem(codes.get(error.status_code, "invalid_request")))
 
-    _ = (_problem, _refusal, _token, _validation, _http)
+    @app.exception_handler(DataError)
+    async def _unstorable(request: Request, error: DataError) -> JSONResponse:
+        # Mostly NUL, which Postgres refuses in text. Fields refuse it themselves; this is the net.
+        log.warning("value_unstorable", path=request.url.path)
+        return respond(request, Problem("invalid_request", "A value cannot be stored."))
+
+    _ = (_problem, _refusal, _token, _validation, _http, _unstorable)
 
 
 def from_validation(error: RequestValidationError, code: str = "invalid_request") -> Problem:
@@ -133,7 +155,9 @@ def respond(request: Request, problem: Problem) -> JSONResponse:
         "request_id": request.state.request_id,
         **problem.members,
     }
-    headers = {"Retry-After": str(problem.retry_s)} if problem.retry_s is not None else {}
+    headers = dict(problem.headers)
+    if problem.retry_s is not None:
+        headers["Retry-After"] = str(problem.retry_s)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status, headers, media_type="application/problem+json")

@@ -10,11 +10,16 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from visavis.agents.demo import find_agent
+from visavis.agents.schema import Agent
+from visavis.api.page import Page
 from visavis.avatar.rig import portrait
-from visavis.server.errors import Problem
-from visavis.server.services import Provided
-from visavis.server.start import agent_or_problem
+from visavis.server import agent_lookup
+from visavis.server.choices import portrait_url
+from visavis.server.errors import TITLES, Problem
+from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor
+from visavis.server.paging import page as page_of
+from visavis.server.services import Provided, Services
+from visavis.storage import agents as store
 
 WEB = FilePath(str(files("visavis") / "web"))
 
@@ -44,13 +49,18 @@ PAGE_HEADERS = {
 router = APIRouter()
 
 
-class MeetView(BaseModel):
-    """What the page shows before anyone speaks."""
+class MeetEntry(BaseModel):
+    """An agent, as anyone may see it."""
 
     agentId: str
     name: str
     language: str
     portraitUrl: str
+
+
+class MeetView(MeetEntry):
+    """What the page shows before anyone speaks."""
+
     available: bool
 
 
@@ -60,27 +70,54 @@ async def home() -> RedirectResponse:
 
 
 @router.api_route("/meet/{agent_id}", methods=["GET", "HEAD"], include_in_schema=False)
-async def page(agent_id: str) -> FileResponse:
+async def page(agent_id: str, services: Provided) -> FileResponse:
     """The page itself; it learns about its agent from ``/v1/meet/{agent_id}``.
 
-    For an unknown agent too: the page then says so in words that a visitor understands.
+    For an agent that is not there, or not for visitors, too: the page then says so in words that
+    a visitor understands.
     """
-    status = 200 if find_agent(agent_id) else 404
     meet = WEB / "meet.html"
     if not meet.is_file():
         raise Problem("web_not_built", "Run: make web")
+    try:
+        await _visitable(services, agent_id)
+        status = 200
+    except Problem as problem:
+        status, _ = TITLES[problem.code]
     return FileResponse(meet, status, PAGE_HEADERS, media_type="text/html; charset=utf-8")
 
 
-@router.get("/v1/meet/{agent_id}")
+@router.get("/v1/meet", tags=["agents"])
+async def directory(
+    services: Provided, limit: Limit = 20, cursor: Cursor = None
+) -> Page[MeetEntry]:
+    """The public agents, newest first, for everyone to see."""
+    before = decode_cursor(cursor) if cursor else None
+    async with services.database.read() as session:
+        rows = await store.listing(session, limit + 1, before, publish_status="public")
+    entries = [_entry(store.agent_of(row)) for row in rows]
+    return page_of(entries, limit, [encode_cursor(row.created_at, row.id) for row in rows])
+
+
+@router.get("/v1/meet/{agent_id}", tags=["agents"])
 async def view(agent_id: str, services: Provided) -> MeetView:
-    agent = agent_or_problem(agent_id)
-    return MeetView(
+    """What a visitor may know of an agent that can be called."""
+    agent = await _visitable(services, agent_id)
+    return MeetView(**_entry(agent).model_dump(), available=services.ready)
+
+
+async def _visitable(services: Services, agent_id: str) -> Agent:
+    agent = await agent_lookup.agent(services, agent_id)
+    agent_lookup.require_published(agent)
+    return agent
+
+
+def _entry(agent: Agent) -> MeetEntry:
+    return MeetEntry(
         agentId=agent.id,
         name=agent.name,
         language=agent.configuration.language,
-        portraitUrl=f"/avatars/{agent.configuration.video.character_id}/portrait.webp",
-        available=services.ready,
+        portraitUrl=portrait_url(agent.configuration.video.character_id),
     )
 
 

@@ -1,43 +1,31 @@
 """Starting a session: ``POST /v1/start-agent-session``."""
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
 
-from visavis.agents.demo import find_agent
 from visavis.agents.schema import Agent
+from visavis.api.start import StartRequest, StartResponse
+from visavis.server import agent_lookup, choices
+from visavis.server.access import bearer, identify
 from visavis.server.errors import Problem
 from visavis.server.paging import iso
-from visavis.server.services import Provided, public_url
+from visavis.server.services import Provided, Services, public_url
+from visavis.sessions.live import StartOptions
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
 
-class StartRequest(BaseModel):
-    """``agentId``: an agent's id, or ``demo``."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    agentId: str = Field(min_length=1, max_length=64)
-
-
-class StartResponse(BaseModel):
-    """``roomUrl`` and ``dailyToken`` join the room; ``webLink`` is a page that does it for you."""
-
-    roomUrl: str
-    dailyToken: str
-    webLink: str
-    sessionId: str
-    expiresAt: str
-    iceServers: list[dict[str, object]]
-
-
 @router.post("/start-agent-session")
 async def start(body: StartRequest, request: Request, services: Provided) -> StartResponse:
-    """Reserve a session. Nothing runs, and nothing is billed, until someone joins its room."""
-    agent = agent_or_problem(body.agentId)
+    """Reserve a session. Nothing runs, and nothing is billed, until someone joins its room.
+
+    No key is needed, the agent's id is enough; only a draft asks for a key that may hold sessions.
+    """
+    agent = await agent_lookup.agent(services, body.agentId)
+    await _admit(agent, request, services)
+    choices.check(agent.configuration, services.settings)  # what was here may be gone
     if not services.ready:
         raise Problem("starting", "The models are still loading.", retry_s=3)
-    reservation = await services.sessions.reserve(agent)
+    reservation = await services.sessions.reserve(agent, await _options(body, agent, services))
     base = public_url(request, services.settings)
     return StartResponse(
         roomUrl=f"{base}/rooms/{reservation.session_id}",
@@ -49,8 +37,19 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
     )
 
 
-def agent_or_problem(agent_id: str) -> Agent:
-    agent = find_agent(agent_id)
-    if agent is None:
-        raise Problem("agent_not_found", f"There is no agent {agent_id[:64]!r}.")
-    return agent
+async def _admit(agent: Agent, request: Request, services: Services) -> None:
+    """Who may start this agent here. Raises ``Problem``."""
+    if agent.publish_status == "draft" and bearer(request) is not None:
+        await identify(request, services, "sessions:write")  # a preview, by its maker
+    else:
+        agent_lookup.require_published(agent)
+
+
+async def _options(body: StartRequest, agent: Agent, services: Services) -> StartOptions:
+    """What this session gets beyond its agent: the request's wishes, and the agent's tools."""
+    return StartOptions(
+        metadata=body.metadata,
+        context=body.context,
+        callback_url=body.callback_url,
+        recording_consent=body.recording_consent,
+    )

@@ -1,14 +1,19 @@
 """Which server hears, thinks and speaks for an agent: the embedded model host, or another."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import SecretStr
 
-from visavis.agents.schema import AgentConfiguration
+from visavis.agents.schema import AgentConfiguration, LlmConfig, SttConfig, TtsConfig
 from visavis.providers.base import Endpoint
 from visavis.settings import Settings
 
+DEFAULT = "default"
 EMBEDDED = "embedded"
+OPENAI = "openai"
+
+Layer = LlmConfig | SttConfig | TtsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +29,33 @@ def needs_host(settings: Settings) -> bool:
 
 
 def resolve(agent: AgentConfiguration, settings: Settings, host: Endpoint | None) -> Endpoints:
-    """The endpoints of one session: the agent's own URL, else the settings', else the host."""
+    """The endpoints of one session. ``ValueError`` where one is asked for that is not here."""
     s = settings
     return Endpoints(
-        stt=_pick(agent.stt.custom_url, s.stt_base_url, s.stt_api_key, s.stt_model, host),
-        llm=_pick(agent.llm.custom_url, s.llm_base_url, s.llm_api_key, s.llm_model, host),
-        tts=_pick(agent.tts.custom_url, s.tts_base_url, s.tts_api_key, s.tts_model, host),
+        stt=_pick(agent.stt, s.stt_base_url, s.stt_api_key, s.stt_model, host),
+        llm=_pick(agent.llm, s.llm_base_url, s.llm_api_key, s.llm_model, host),
+        tts=_pick(agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, host),
     )
 
 
+def route(layer: Layer, base_url: str | None) -> Literal["agent", "settings", "host"]:
+    """Whose server a layer uses: its own URL's, else the settings', else the embedded host."""
+    if layer.provider == EMBEDDED:
+        return "host"
+    if layer.custom_url:
+        return "agent"
+    return "settings" if base_url or layer.provider == OPENAI else "host"
+
+
 def _pick(
-    custom_url: str | None,
-    base_url: str | None,
-    api_key: SecretStr,
-    model: str,
-    host: Endpoint | None,
+    layer: Layer, base_url: str | None, api_key: SecretStr, model: str, host: Endpoint | None
 ) -> Endpoint:
-    if custom_url:  # an agent's own server never sees the settings' key
-        return Endpoint(base_url=custom_url, api_key="", model=model)
-    if base_url:
-        return Endpoint(base_url=base_url, api_key=api_key.get_secret_value(), model=model)
-    if host is None:
-        raise ValueError("an embedded model is needed, and no model host runs")
-    return host
+    named = model if layer.model == DEFAULT else layer.model
+    where = route(layer, base_url)
+    if where == "agent" and layer.custom_url:  # it never sees the settings' key
+        return Endpoint(base_url=layer.custom_url, api_key="", model=named)
+    if where == "settings" and base_url:
+        return Endpoint(base_url=base_url, api_key=api_key.get_secret_value(), model=named)
+    if where == "host" and host is not None:
+        return host.model_copy(update={"model": layer.model})
+    raise ValueError(f"an agent asks for the {where}'s models, and there are none")

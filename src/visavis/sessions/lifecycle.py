@@ -40,7 +40,7 @@ from visavis.sessions.placement import Placement, PlacementError
 from visavis.settings import Settings
 from visavis.storage import sessions as store
 from visavis.storage import slots
-from visavis.storage.agents import activate
+from visavis.storage.agents import activate, was_used
 from visavis.storage.database import Database
 from visavis.storage.tables import SessionRow
 
@@ -89,14 +89,14 @@ class Sessions:
     async def reserve(self, agent: Agent, options: StartOptions | None = None) -> Reservation:
         """Claim a slot for a new session, and use up a single-use agent.
 
-        Raises ``Refusal`` (``capacity_exhausted``, ``agent_used``).
+        Raises ``Refusal`` (``capacity_exhausted``, ``agent_used``, ``agent_expired``).
         """
         requested_ms = now_ms()
         join_by_ms = requested_ms + self._settings.join_seconds * 1000
         live = Live(str(uuid.uuid4()), agent, join_by_ms, options or StartOptions())
         async with self._database.write() as session:
             if agent.kind == "ephemeral" and not await activate(session, agent.id, requested_ms):
-                raise Refusal("agent_used", "This agent was for one session, which it has had.")
+                raise await _spent(session, agent.id)
             session.add(_new_row(live, requested_ms))
             await session.flush()
             if await slots.claim(session, live.session_id, join_by_ms) is None:
@@ -335,6 +335,13 @@ class Sessions:
             expiry_ms = await slots.earliest_expiry(session)
         wait_s = 5 if expiry_ms is None else (expiry_ms - now_ms()) // 1000 + 1
         return min(max(wait_s, 1), 30)
+
+
+async def _spent(session: AsyncSession, agent_id: str) -> Refusal:
+    """Why a single-use agent could not be activated."""
+    if await was_used(session, agent_id):
+        return Refusal("agent_used", "This agent was for one session, which it has had.")
+    return Refusal("agent_expired", "This agent waited for its one session in vain.")
 
 
 def _new_row(live: Live, created_ms: int) -> SessionRow:

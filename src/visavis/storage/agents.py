@@ -1,29 +1,129 @@
 """Agents and their versions: rows in, rows out."""
 
-from sqlalchemy import update
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from visavis.agents.schema import Agent, AgentConfiguration
-from visavis.storage.tables import AgentRow
+from visavis.agents.schema import Agent, AgentConfiguration, PublishStatus
+from visavis.storage.tables import AgentRow, AgentVersionRow, ToolRow
+
+_DEAD_MS = 24 * 3600 * 1000
+"""A single-use agent that is past its time says so for this long, then it is forgotten."""
 
 
 async def find(session: AsyncSession, agent_id: str) -> AgentRow | None:
     return await session.get(AgentRow, agent_id)
 
 
-def agent_of(row: AgentRow) -> Agent:
-    """The stored agent as sessions see it."""
-    return Agent.model_validate(
-        {
-            "id": row.id,
-            "name": row.name,
-            "configuration": AgentConfiguration.model_validate(row.configuration),
-            "kind": row.kind,
-            "publish_status": row.publish_status,
-            "metadata": row.meta,
-            "version": row.version,
-        }
+async def find_for_change(session: AsyncSession, agent_id: str) -> AgentRow | None:
+    """The row, held until the transaction ends, so that changes come one after another."""
+    statement = select(AgentRow).where(AgentRow.id == agent_id).with_for_update()
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def listing(
+    session: AsyncSession,
+    limit: int,
+    before: tuple[int, str] | None = None,
+    *,
+    name: str | None = None,
+    publish_status: PublishStatus | None = None,
+) -> Sequence[AgentRow]:
+    """Permanent agents, newest first, from behind the one with this creation time and id."""
+    statement = (
+        select(AgentRow)
+        .where(AgentRow.kind == "permanent")
+        .order_by(AgentRow.created_at.desc(), AgentRow.id.desc())
+        .limit(limit)
     )
+    if before is not None:
+        statement = statement.where(tuple_(AgentRow.created_at, AgentRow.id) < tuple_(*before))
+    if name is not None:
+        statement = statement.where(AgentRow.name == name)
+    if publish_status is not None:
+        statement = statement.where(AgentRow.publish_status == publish_status)
+    return (await session.scalars(statement)).all()
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def create(session: AsyncSession, agent: Agent, note: str, now_ms: int) -> AgentRow:
+    """Store a permanent agent and its first version."""
+    row = row_of(agent, now_ms)
+    session.add(row)
+    await session.flush()
+    session.add(version_of(row, note))
+    return row
+
+
+async def create_single_use(
+    session: AsyncSession, agent: Agent, now_ms: int, expires_at: int
+) -> AgentRow:
+    """Store an agent that starts at most once, before ``expires_at``; sweep up long dead ones."""
+    await session.execute(
+        delete(AgentRow).where(
+            AgentRow.kind == "ephemeral", AgentRow.expires_at < now_ms - _DEAD_MS
+        )
+    )
+    row = row_of(agent, now_ms)
+    row.expires_at = expires_at
+    session.add(row)
+    return row
+
+
+def change(session: AsyncSession, row: AgentRow, agent: Agent, note: str, now_ms: int) -> None:
+    """Make the row what ``agent`` says, as a new version."""
+    row.name = agent.name
+    row.publish_status = agent.publish_status
+    row.configuration = agent.configuration.model_dump(mode="json")
+    row.meta = agent.metadata
+    row.version += 1
+    row.updated_at = now_ms
+    session.add(version_of(row, note))
+
+
+async def remove(session: AsyncSession, row: AgentRow) -> None:
+    """Delete the agent and its versions; its sessions stay."""
+    await session.execute(delete(AgentVersionRow).where(AgentVersionRow.agent_id == row.id))
+    await session.delete(row)
+
+
+async def versions(
+    session: AsyncSession, agent_id: str, limit: int, before: int | None = None
+) -> Sequence[AgentVersionRow]:
+    """Versions newest first, from below ``before``."""
+    statement = (
+        select(AgentVersionRow)
+        .where(AgentVersionRow.agent_id == agent_id)
+        .order_by(AgentVersionRow.version.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(AgentVersionRow.version < before)
+    return (await session.scalars(statement)).all()
+
+
+async def version(session: AsyncSession, agent_id: str, number: int) -> AgentVersionRow | None:
+    return await session.get(AgentVersionRow, (agent_id, number))
+
+
+async def unknown_tools(session: AsyncSession, tool_ids: Sequence[str]) -> list[str]:
+    """Which of these tools do not exist."""
+    if not tool_ids:
+        return []
+    found = await session.scalars(select(ToolRow.id).where(ToolRow.id.in_(tool_ids)))
+    known = set(found.all())
+    return [tool_id for tool_id in tool_ids if tool_id not in known]
+
+
+async def some_tools(session: AsyncSession, limit: int) -> Sequence[str]:
+    """Ids of tools that exist, newest first."""
+    statement = select(ToolRow.id).order_by(ToolRow.created_at.desc()).limit(limit)
+    return (await session.scalars(statement)).all()
 
 
 async def activate(session: AsyncSession, agent_id: str, now_ms: int) -> bool:
@@ -43,3 +143,53 @@ async def activate(session: AsyncSession, agent_id: str, now_ms: int) -> bool:
         .execution_options(synchronize_session=False)
     )
     return (await session.execute(statement)).scalar_one_or_none() is not None
+
+
+async def was_used(session: AsyncSession, agent_id: str) -> bool:
+    """Whether a single-use agent has had its session."""
+    statement = select(AgentRow.activated_at).where(AgentRow.id == agent_id)
+    return (await session.scalars(statement)).one_or_none() is not None
+
+
+def agent_of(row: AgentRow) -> Agent:
+    """The stored agent as sessions see it."""
+    return Agent.model_validate(
+        {
+            "id": row.id,
+            "name": row.name,
+            "configuration": AgentConfiguration.model_validate(row.configuration),
+            "kind": row.kind,
+            "publish_status": row.publish_status,
+            "metadata": row.meta,
+            "version": row.version,
+        }
+    )
+
+
+def row_of(agent: Agent, now_ms: int) -> AgentRow:
+    """A row for a new agent, in no session yet."""
+    return AgentRow(
+        id=agent.id,
+        kind=agent.kind,
+        name=agent.name,
+        publish_status=agent.publish_status,
+        configuration=agent.configuration.model_dump(mode="json"),
+        meta=agent.metadata,
+        version=agent.version,
+        created_at=now_ms,
+        updated_at=now_ms,
+    )
+
+
+def version_of(row: AgentRow, note: str) -> AgentVersionRow:
+    """The agent as it is now, as a version."""
+    return AgentVersionRow(
+        agent_id=row.id,
+        version=row.version,
+        created_at=row.updated_at,
+        note=note[:200],
+        name=row.name,
+        publish_status=row.publish_status,
+        configuration=row.configuration,
+        meta=row.meta,
+    )

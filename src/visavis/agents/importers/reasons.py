@@ -1,0 +1,10 @@
+"""Why things cannot be carried over, in the same words for every vendor."""
+
+FACE = "choose a character that is here: GET /v1/providers"
+VOICE = "choose a voice that is here: GET /v1/providers"
+MODEL = "choose a model that is here, or give the custom_url of an OpenAI-compatible server"
+SECRET = "an agent holds no keys; give the key of a custom server in this server's settings"
+TOOLS = "create the tools here, POST /v1/tool, and select their new ids"
+KNOWLEDGE = "there is no knowledge base here yet"
+CAMERA = "the agent does not see the user"
+COST = "it is another service's price"

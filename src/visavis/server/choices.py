@@ -1,0 +1,114 @@
+"""What an agent on this server can be made of: for menus, and to refuse everything else."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal, get_args
+
+from visavis.agents.schema import AgentConfiguration, BuiltinTool
+from visavis.api.agents import CharacterChoice, Choices, ProviderChoice, VideoChoice
+from visavis.models.catalogue import HIBARI_HEART, QWEN_05B, WHISPER_TINY_EN
+from visavis.models.hibari import VOICES
+from visavis.server.errors import Problem
+from visavis.sessions.endpoints import DEFAULT, EMBEDDED, OPENAI, needs_host, route
+from visavis.settings import Settings
+
+LayerName = Literal["llm", "stt", "tts"]
+
+_HOSTED = {"llm": QWEN_05B.name, "stt": WHISPER_TINY_EN.name, "tts": HIBARI_HEART.name}
+_EMBEDDED_LANGUAGES = ["en"]
+"""Of the embedded ears and voice; the language model knows more."""
+
+
+def choices(settings: Settings) -> Choices:
+    """Everything that exists here."""
+    embedded_speech = None in (settings.stt_base_url, settings.tts_base_url)
+    return Choices(
+        llm=_providers("llm", settings),
+        stt=_providers("stt", settings),
+        tts=_providers("tts", settings),
+        video=[
+            VideoChoice(
+                id="puppet",
+                characters=[
+                    CharacterChoice(id=name, portrait_url=portrait_url(name))
+                    for name in _characters()
+                ],
+            )
+        ],
+        languages=_EMBEDDED_LANGUAGES if embedded_speech else None,
+        builtin_tools=list(get_args(BuiltinTool)),
+    )
+
+
+def portrait_url(character_id: str) -> str:
+    return f"/avatars/{character_id}/portrait.webp"
+
+
+def check(configuration: AgentConfiguration, settings: Settings) -> None:
+    """Raise ``Problem`` where the configuration asks for what does not exist here.
+
+    Tools are in the database: see ``agent_changes``.
+    """
+    for name in get_args(LayerName):
+        _check_layer(name, configuration, settings)
+    video = configuration.video
+    _check("video.provider", video.provider, ["puppet"])
+    _check("video.character_id", video.character_id, list(_characters()))
+    heard = route(configuration.stt, settings.stt_base_url)
+    spoken = route(configuration.tts, settings.tts_base_url)
+    if "host" in (heard, spoken) and configuration.language.split("-")[0] != "en":
+        raise unknown_choice("language", configuration.language, _EMBEDDED_LANGUAGES)
+
+
+def unknown_choice(field: str, value: str, allowed: list[str]) -> Problem:
+    """There is no such thing here; ``field`` is its place in the configuration."""
+    problem = Problem("unknown_choice", f"There is no {field} {value!r} here.")
+    problem.members = {"field": f"configuration.{field}", "allowed": allowed}
+    return problem
+
+
+def _check_layer(name: LayerName, configuration: AgentConfiguration, settings: Settings) -> None:
+    layer = getattr(configuration, name)
+    providers = {provider.id: provider for provider in _providers(name, settings)}
+    _check(f"{name}.provider", layer.provider, list(providers))
+    provider = providers[layer.provider]
+    if layer.custom_url and provider.id == EMBEDDED:
+        raise _custom_url(name, 'An embedded model has no URL; provider "openai" takes one.')
+    if not layer.custom_url and provider.needs_custom_url:
+        setting = f"VISAVIS_{name.upper()}_BASE_URL"
+        raise _custom_url(name, f'Provider "openai" needs a custom_url, or {setting} set.')
+    if layer.custom_url:
+        return
+    _check(f"{name}.model", layer.model, provider.models)
+    if name == "tts":
+        _check("tts.voice_id", configuration.tts.voice_id, provider.voices)
+
+
+def _providers(name: LayerName, settings: Settings) -> list[ProviderChoice]:
+    """The providers of a layer, the default first."""
+    base_url: str | None = getattr(settings, f"{name}_base_url")
+    models = [DEFAULT, _HOSTED[name]]
+    voices: list[str] | None = [*VOICES] if name == "tts" else None
+    offered = [ProviderChoice(id=OPENAI, models=None, needs_custom_url=base_url is None)]
+    if needs_host(settings):
+        offered.insert(0, ProviderChoice(id=EMBEDDED, models=models, voices=voices))
+    by_default = offered[0] if base_url is None else offered[-1]
+    return [by_default.model_copy(update={"id": DEFAULT}), *offered]
+
+
+def _check(field: str, value: str, allowed: list[str] | None) -> None:
+    if allowed is not None and value not in allowed:
+        raise unknown_choice(field, value, allowed)
+
+
+def _custom_url(name: LayerName, detail: str) -> Problem:
+    problem = Problem("invalid_request", detail)
+    problem.members["field"] = f"configuration.{name}.custom_url"
+    return problem
+
+
+@cache
+def _characters() -> tuple[str, ...]:
+    folder = files("visavis.avatar") / "characters"
+    names = [entry.name for entry in folder.iterdir()]
+    return tuple(sorted(name[:-7] for name in names if name.endswith(".avatar")))
