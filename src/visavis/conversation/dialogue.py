@@ -6,6 +6,8 @@ from visavis.conversation.streams import closing
 from visavis.providers.base import LanguageModel, Message, ProviderError, TextDelta
 
 MAX_HISTORY_CHARS = 3000
+MAX_NOTES_CHARS = 6000
+"""Of what the model was told beside its prompt; the oldest goes first."""
 
 
 class Dialogue:
@@ -13,6 +15,8 @@ class Dialogue:
 
     def __init__(self, llm: LanguageModel, system_prompt: str) -> None:
         self._llm = llm
+        self._prompt = system_prompt
+        self._notes: list[str] = []
         self._system = Message("system", system_prompt)
         self._history: list[Message] = []
 
@@ -50,6 +54,25 @@ class Dialogue:
                 self._history = _with(self._history, message)
         while sum(len(message.content) for message in self._history) > MAX_HISTORY_CHARS:
             self._history = self._history[(len(self._history) + 1) // 2 :]
+
+    def instruct(self, system_prompt: str) -> None:
+        """Replace the agent's system prompt; what was noted stays."""
+        self._prompt = system_prompt
+        self._compose()
+
+    def note(self, text: str) -> None:
+        """Tell the model something that it should know from now on."""
+        self._notes.append(text)
+        while len(self._notes) > 1 and sum(map(len, self._notes)) > MAX_NOTES_CHARS:
+            del self._notes[0]
+        self._compose()
+
+    def think_with(self, llm: LanguageModel) -> None:
+        """Use another model from the next reply on."""
+        self._llm = llm
+
+    def _compose(self) -> None:
+        self._system = Message("system", "\n\n".join([self._prompt, *self._notes]))
 
     async def prefill(self) -> None:
         """Bring what is known into the model's cache, up to where the user speaks next.

@@ -1,6 +1,7 @@
 """Hears when the user speaks, pauses, goes on and is done."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ PAUSE_FRAMES = 4
 """Silence (128 ms) after which a transcript is worth making."""
 SETTLED_FRAMES = 7
 """Silence (224 ms) after which the end-of-turn model is asked."""
-GIVE_UP_FRAMES = 38
-"""Silence (1.2 s) that ends a turn whatever the model thinks."""
+MAX_SILENCE_MS = 1200
+"""Silence that ends a turn whatever the model thinks, where the agent does not say."""
 RESUME_FRAMES = 2
 MAX_UTTERANCE_FRAMES = 30_000 // FRAME_MS
 PREROLL_CHUNKS = 25
@@ -79,8 +80,9 @@ class Signal(Enum):
 class PauseDetector:
     """Turns voice probabilities, one per 32 ms, into signals; knows neither sound nor clocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_silence_ms: int = MAX_SILENCE_MS) -> None:
         self.start_frames = START_FRAMES
+        self._give_up_frames = math.ceil(max_silence_ms / FRAME_MS)
         self._speaking = False
         self._reset()
 
@@ -122,7 +124,7 @@ class PauseDetector:
         else:
             self._voice = 0
             self._silence += 1
-        if self._silence >= GIVE_UP_FRAMES or self._length >= MAX_UTTERANCE_FRAMES:
+        if self._silence >= self._give_up_frames or self._length >= MAX_UTTERANCE_FRAMES:
             return Signal.TIMED_OUT
         if was_paused and not self.paused:
             return Signal.RESUMED
@@ -140,12 +142,13 @@ class Listener:
         voice: VoiceActivity,
         end_of_turn: EndOfTurnModel,
         *,
+        max_silence_ms: int = MAX_SILENCE_MS,
         clock: Callable[[], int] = now_us,
     ) -> None:
         self._clock = clock
         self._voice = voice
         self._end_of_turn = end_of_turn
-        self._detector = PauseDetector()
+        self._detector = PauseDetector(max_silence_ms)
         self._preroll: deque[AudioChunk] = deque(maxlen=PREROLL_CHUNKS)
         self._recent: deque[Pcm] = deque(maxlen=WINDOW_SAMPLES * 1000 // INPUT_RATE // TICK_MS)
         self._samples: Pcm = np.zeros(0, np.int16)

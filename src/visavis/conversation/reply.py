@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from visavis.conversation.clauses import clauses
 from visavis.conversation.dialogue import Dialogue
-from visavis.conversation.speaker import Speaker
-from visavis.conversation.streams import each, noted, once
+from visavis.conversation.floor import Line
+from visavis.conversation.speaker import Resampler, Speaker, with_words
+from visavis.conversation.streams import closing, each, noted, once
 from visavis.conversation.turn import Turn
 from visavis.media import SpeechChunk, TurnSpeech, now_us
 
@@ -16,9 +17,19 @@ def answer(turn: Turn, dialogue: Dialogue, speaker: Speaker) -> AsyncIterator[Tu
     return _voiced(turn, clauses(text), speaker)
 
 
-def recite(turn: Turn, text: str, speaker: Speaker) -> AsyncIterator[TurnSpeech]:
-    """A text that was written before."""
-    return _voiced(turn, clauses(once(text)), speaker)
+async def write(turn: Turn, dialogue: Dialogue) -> AsyncIterator[str]:
+    """The same in writing."""
+    text = each(dialogue.reply(turn.user_text), lambda: turn.mark("llm_first_token_ms", now_us()))
+    async with closing(noted(clauses(text), turn.written)) as sentences:
+        async for sentence in sentences:
+            yield sentence
+
+
+def recite(turn: Turn, line: Line, speaker: Speaker) -> AsyncIterator[TurnSpeech]:
+    """What was written, or even spoken, before."""
+    if line.sound is not None:
+        return replay(turn, [Resampler().resample(with_words(line.sound))])
+    return _voiced(turn, clauses(once(line.text)), speaker)
 
 
 async def replay(turn: Turn, chunks: Sequence[SpeechChunk]) -> AsyncIterator[TurnSpeech]:

@@ -5,21 +5,25 @@ from collections.abc import Callable
 
 import structlog
 
+from visavis.agents.schema import LlmConfig
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.assets import Assets
+from visavis.conversation.commands import Inbox, Update
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.idle import Deadline, IdleWatch
 from visavis.conversation.listener import Listener
 from visavis.conversation.playout import Playout
 from visavis.conversation.recording import RecordedRoom
 from visavis.conversation.speaker import Speaker
 from visavis.conversation.spec import SessionSpec
+from visavis.conversation.steering import Steering
 from visavis.conversation.streams import closing, once
 from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn_taking import TurnTaking
 from visavis.events import EndReason, SessionError, SessionEvent, SessionState, StateEntered
 from visavis.media import SpeechChunk
 from visavis.providers import resolve
-from visavis.providers.base import ProviderError
+from visavis.providers.base import LanguageModel, ProviderError
 from visavis.rooms import rtvi
 from visavis.rooms.base import KeyFrameRequest, Room, RoomError
 from visavis.rooms.rtvi import RtviError, RtviMessage
@@ -38,16 +42,22 @@ class _Over(Exception):
 
 
 async def converse(
-    spec: SessionSpec, room: Room, emit: Callable[[SessionEvent], None], assets: Assets
+    spec: SessionSpec,
+    room: Room,
+    emit: Callable[[SessionEvent], None],
+    assets: Assets,
+    commands: Inbox | None = None,
 ) -> EndReason:
     """Hold the conversation and tell why it ended. ``room`` is the caller's, to close.
+
+    ``commands`` are obeyed as they come, from the moment that the user can hear the agent.
 
     ``emit`` is called on the event loop and must not block. Model failures end in
     ``EndReason.ERROR``, said aloud; only bugs and cancellation are raised.
     """
     emit(StateEntered(SessionState.MODEL_ORCHESTRATION))
     async with RecordedRoom(room, spec, emit) as recorded:
-        return await _Session(spec, recorded, emit, assets).run()
+        return await _Session(spec, recorded, emit, assets, commands or Inbox()).run()
 
 
 class _Session:
@@ -57,30 +67,36 @@ class _Session:
         room: RecordedRoom,
         emit: Callable[[SessionEvent], None],
         assets: Assets,
+        commands: Inbox,
     ) -> None:
         agent = spec.agent
         self._spec = spec
         self._room = room
-        self._emit = emit
-        self._announcer = Announcer(room, emit)
-        self._listener = Listener(assets.vad.stream(), assets.end_of_turn)
-        stt = resolve.speech_to_text(spec.stt, prompt=agent.stt.prompt)
-        llm = resolve.language_model(
-            spec.llm,
-            temperature=agent.llm.temperature,
-            max_tokens=agent.llm.max_tokens,
-            session_id=spec.session_id,
+        self._idle = IdleWatch()
+        self._deadline = Deadline(agent.max_duration_seconds)
+        self._language = agent.language
+        self._llm_config = agent.llm
+        self._emit = _both(self._idle.note, emit)
+        self._announcer = Announcer(room, self._emit)
+        self._listener = Listener(
+            assets.vad.stream(),
+            assets.end_of_turn,
+            max_silence_ms=agent.turn_taking.max_silence_ms,
         )
+        stt = resolve.speech_to_text(spec.stt, prompt=agent.stt.prompt)
+        llm = self._language_model()
         self._speaker = Speaker(resolve.text_to_speech(spec.tts), agent.tts.voice_id)
-        self._dialogue = Dialogue(llm, agent.llm.system_prompt)
+        self._dialogue = Dialogue(llm, self._system_prompt())
         self._turns = TurnTaking(
             self._listener,
-            lambda: Transcriber(stt, agent.language),
+            lambda: Transcriber(stt, self._language),
             self._dialogue,
             self._speaker,
             self._announcer,
             self._fail,
+            interruptible=agent.turn_taking.interruptible,
         )
+        self._steering = Steering(commands, self._turns, self._dialogue, self._update)
         avatar = assets.new_avatar(agent.video.character_id)
         encoder = assets.new_encoder(*avatar.size)
         self._playout = Playout(room, avatar, encoder, self._turns.on_playout)
@@ -118,6 +134,33 @@ class _Session:
             self._announcer.publish(SessionError(error.code, error.message, fatal=True))
             self._end(EndReason.ERROR)
 
+    # -- what may change on the way
+
+    def _update(self, wish: Update) -> None:
+        """Change the agent from its next turn on."""
+        wanted = wish.model_dump(exclude_none=True, include=set(LlmConfig.model_fields))
+        self._llm_config = self._llm_config.model_copy(update=wanted)
+        self._dialogue.think_with(self._language_model())
+        if wish.system_prompt is not None:
+            self._dialogue.instruct(self._system_prompt())
+        if wish.voice_id is not None:
+            self._speaker.voice = wish.voice_id
+        if wish.language is not None:
+            self._language = wish.language
+        if wish.max_duration_seconds is not None:
+            self._deadline.set(wish.max_duration_seconds)
+
+    def _language_model(self) -> LanguageModel:
+        return resolve.language_model(
+            self._spec.llm,
+            temperature=self._llm_config.temperature,
+            max_tokens=self._llm_config.max_tokens,
+            session_id=self._spec.session_id,
+        )
+
+    def _system_prompt(self) -> str:
+        return "\n\n".join(filter(None, (self._llm_config.system_prompt, self._spec.context)))
+
     # -- from connecting to talking
 
     async def _live(self, tasks: asyncio.TaskGroup) -> None:
@@ -140,9 +183,17 @@ class _Session:
         self._emit(StateEntered(SessionState.CONVERSATION))
         tasks.create_task(self._listen())
         tasks.create_task(self._obey_user())
+        tasks.create_task(self._steering.run())
         tasks.create_task(self._greet())
-        await asyncio.sleep(self._spec.agent.max_duration_seconds)
+        tasks.create_task(self._watch_silence())
+        await self._deadline.passed()
         self._end(EndReason.MAX_DURATION)
+
+    async def _watch_silence(self) -> None:
+        timeout_s = self._spec.agent.idle_timeout_seconds
+        if timeout_s is not None:
+            await self._idle.expired(timeout_s)
+            self._end(EndReason.IDLE_TIMEOUT)
 
     async def _prepare_voice(self) -> None:
         """Warm the voice, and keep an apology for when something fails."""
@@ -187,7 +238,15 @@ class _Session:
                 await self._client_ready.wait()
         except TimeoutError:
             log.info("client_not_ready")
-        self._turns.greet(self._spec.agent.llm.first_message)
+        greeting = self._spec.agent.greeting
+        if greeting.who_first == "user":
+            if greeting.wait_seconds is None:
+                return
+            await asyncio.sleep(greeting.wait_seconds)
+            if self._idle.user_spoke:
+                return
+        text = self._spec.agent.llm.first_message
+        self._turns.greet(text, interruptible=greeting.interruptible)
 
     # -- what comes from the room
 
@@ -219,15 +278,27 @@ class _Session:
                 about: dict[str, object] = {"library": "visavis", "agent": self._spec.agent_name}
                 self._announcer.send(rtvi.bot_ready(about, in_reply_to=message.id))
                 self._client_ready.set()
-            case rtvi.SendText(content, run_immediately):
+            case rtvi.SendText(content, run_immediately, audio_response):
                 if run_immediately:
-                    self._turns.type_text(content[:MAX_TYPED_CHARS])
+                    self._turns.type_text(content[:MAX_TYPED_CHARS], voiced=audio_response)
                 else:
                     self._dialogue.remember(content[:MAX_TYPED_CHARS], "")
             case rtvi.Interrupt():
-                self._turns.interrupt()
+                if not self._turns.stop(by_user=True):
+                    problem = "This agent finishes what it says."
+                    self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
             case rtvi.DisconnectBot():
                 self._end(EndReason.USER_LEFT)
             case rtvi.ClientMessage() | rtvi.Unsupported():
                 problem = f"{message.type} is not supported."
                 self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
+
+
+def _both(
+    first: Callable[[SessionEvent], None], second: Callable[[SessionEvent], None]
+) -> Callable[[SessionEvent], None]:
+    def emit(event: SessionEvent) -> None:
+        first(event)
+        second(event)
+
+    return emit

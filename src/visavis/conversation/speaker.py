@@ -14,7 +14,7 @@ from visavis.providers.base import ProviderError, TextToSpeech
 class Speaker:
     def __init__(self, tts: TextToSpeech, voice: str) -> None:
         self._tts = tts
-        self._voice = voice
+        self.voice = voice
 
     async def speak(self, turn_id: int, clauses: AsyncIterator[str]) -> AsyncIterator[TurnSpeech]:
         """Speak clauses as they arrive. One retry when nothing has been spoken yet."""
@@ -24,7 +24,7 @@ class Speaker:
             text = _Replay(clauses)
             for last_try in (False, True):
                 try:
-                    async with closing(self._tts.speak(text.stream(), voice=self._voice)) as chunks:
+                    async with closing(self._tts.speak(text.stream(), voice=self.voice)) as chunks:
                         async for chunk in chunks:
                             sound = resampler.resample(with_words(chunk))
                             speech = TurnSpeech(turn_id, position_s, sound)

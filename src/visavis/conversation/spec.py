@@ -1,5 +1,7 @@
 """Everything a worker needs to host one session, serialisable so that any process can."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 from visavis.agents.schema import AgentConfiguration
@@ -16,7 +18,7 @@ class SessionSpec(BaseModel):
     llm: Endpoint
     tts: Endpoint
     ice_servers: list[dict[str, object]] = []
-    room_engine: str = "auto"
+    room_engine: Literal["auto", "reactor", "aiortc"] = "auto"
     context: str = ""
     """What the start request told about this session; part of the system prompt."""
     tools: tuple[ToolDefinition, ...] = ()

@@ -29,6 +29,10 @@ class Turn:
     user_text: str = ""
     transcriber: Transcriber | None = None
     user_done: bool = False
+    interruptible: bool = True
+    """Whether the user may cut the reply short."""
+    remembered: bool = True
+    """Whether the model learns of it."""
     reply: asyncio.Task[None] | None = None
     approved: asyncio.Event = field(default_factory=asyncio.Event)
     """The reply may be heard: the user is done and this is the answer to what was said."""

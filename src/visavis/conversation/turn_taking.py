@@ -15,6 +15,7 @@ from visavis.conversation import playout as mouth
 from visavis.conversation import reply
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.floor import Line, Queue, Typed
 from visavis.conversation.listener import Listener, UtteranceEvent
 from visavis.conversation.playout import Playout, PlayoutEvent
 from visavis.conversation.speaker import Speaker
@@ -33,6 +34,7 @@ from visavis.events import (
 )
 from visavis.media import SpeechChunk, TurnSpeech, now_us
 from visavis.providers.base import ProviderError, Transcript
+from visavis.rooms import rtvi
 
 log = structlog.stdlib.get_logger("visavis.conversation")
 
@@ -48,6 +50,8 @@ class TurnTaking:
         speaker: Speaker,
         announcer: Announcer,
         fail: Fail,
+        *,
+        interruptible: bool = True,
     ) -> None:
         self._listener = listener
         self._new_transcriber = new_transcriber
@@ -55,6 +59,8 @@ class TurnTaking:
         self._speaker = speaker
         self._announcer = announcer
         self._fail = fail
+        self._interruptible = interruptible
+        self._waiting = Queue()
         self._turn: Turn | None = None
         self._hearing: Turn | None = None
         """The turn that the current utterance belongs to."""
@@ -71,6 +77,9 @@ class TurnTaking:
     def on_utterance(self, event: UtteranceEvent) -> None:
         if self._closed:
             return
+        if self._floor_is_held:
+            self._waiting.hold(event)
+            return
         match event:
             case ear.UtteranceStarted():
                 self._begin_utterance(event)
@@ -85,17 +94,31 @@ class TurnTaking:
             case ear.UtteranceEnded():
                 self._end_utterance(self._hearing, event)
 
-    def type_text(self, text: str) -> None:
-        """The user typed: answer at once."""
+    def type_text(self, text: str, *, voiced: bool = True) -> None:
+        """The user typed: answer at once, aloud or (not ``voiced``) in writing."""
         if self._closed:
+            return
+        if self._floor_is_held:
+            self._waiting.hold(Typed(text, voiced))
             return
         self.interrupt()
         turn = self._open_turn()
         turn.since_us = now_us()
         turn.user_text = text
         turn.user_done = True
-        self._begin_reply(turn, reply.answer(turn, self._dialogue, self._speaker))
+        if voiced:
+            self._begin_reply(turn, reply.answer(turn, self._dialogue, self._speaker))
+        else:
+            turn.reply = self._tasks.create_task(self._write(turn))
         self._approve(turn)
+
+    def stop(self, *, by_user: bool = False) -> bool:
+        """Be silent now, and forget what was to be said next; whether that was allowed."""
+        if self._closed or (by_user and self._floor_is_held):
+            return False
+        self._waiting.drop_lines()
+        self.interrupt()
+        return True
 
     def interrupt(self) -> bool:
         """Stop the agent, or whatever the user was about to say; whether speech was cut."""
@@ -109,18 +132,38 @@ class TurnTaking:
         self._playout.interrupt(turn.id)  # reports the last words that were heard
         if turn.over.is_set():
             return False
+        if not turn.remembered:  # whoever has words put into our mouth wants the rest gone, too
+            self._waiting.drop_lines(echoes_only=True)
         self._complete(turn, interrupted=True)
         return turn.audible
 
     # -- what the agent says unasked
 
-    def greet(self, text: str) -> None:
+    def greet(self, text: str, *, interruptible: bool = True) -> None:
         """Say ``text`` unless someone already speaks."""
         if self._turn is None and not self._closed and text:
-            turn = self._open_turn()
-            turn.user_done = True
-            self._begin_reply(turn, reply.recite(turn, text, self._speaker))
-            turn.approved.set()
+            self._utter(Line(text), interruptible)
+
+    def say(self, line: Line, *, at_once: bool) -> None:
+        """Say a line over everything else, or (not ``at_once``) when nobody speaks."""
+        if self._closed:
+            line.begun()
+        elif at_once:
+            self.stop()
+            self._utter(line, self._interruptible)
+        elif self._turn is not None or self._waiting:
+            self._waiting.add(line)
+        else:
+            self._utter(line, self._interruptible)
+
+    def _utter(self, line: Line, interruptible: bool) -> None:
+        turn = self._open_turn()
+        turn.user_done = True
+        turn.interruptible = interruptible
+        turn.remembered = line.remembered
+        self._begin_reply(turn, reply.recite(turn, line, self._speaker))
+        turn.approved.set()
+        line.begun()
 
     async def say_last(self, speech: Sequence[SpeechChunk]) -> None:
         """Say prepared speech over everything else, listen no more, return when it was heard."""
@@ -252,12 +295,49 @@ class TurnTaking:
             await turn.approved.wait()
             self._fail(error)
 
+    async def _write(self, turn: Turn) -> None:
+        """Answer in writing."""
+        try:
+            async with closing(reply.write(turn, self._dialogue)) as sentences:
+                async for sentence in sentences:
+                    turn.heard.append(sentence)
+                    self._announcer.send(
+                        rtvi.bot_output(
+                            sentence, spoken=False, aggregated_by="sentence", segment_id=turn.id
+                        )
+                    )
+            turn.reply = None  # it is this task, which is not to be cancelled
+            self._complete(turn, interrupted=False)
+        except ProviderError as error:
+            self._fail(error)
+
+    # -- who is next
+
+    @property
+    def _floor_is_held(self) -> bool:
+        """Whether the agent speaks, or is about to, and must not be interrupted."""
+        turn = self._turn
+        return turn is not None and not turn.interruptible and turn.approved.is_set()
+
+    def _give_floor(self) -> None:
+        """Nobody speaks: the user who had to wait comes first, then what was to be said."""
+        if self._turn is not None or self._closed:
+            return
+        for event in self._waiting.held():
+            if isinstance(event, Typed):
+                self.type_text(event.text, voiced=event.voiced)
+            else:
+                self.on_utterance(event)
+        if self._turn is None and (line := self._waiting.next_line()):
+            self._utter(line, self._interruptible)
+
     # -- turns
 
     def _open_turn(self) -> Turn:
         self._last_id += 1
         video = self._playout.video
         self._turn = Turn(self._last_id, video.frames_sent, video.frames_dropped)
+        self._turn.interruptible = self._interruptible
         return self._turn
 
     def _abandon(self, turn: Turn) -> None:
@@ -271,8 +351,9 @@ class TurnTaking:
         said = " ".join(turn.heard if interrupted else turn.written)
         turn.drop_reply()
         self._listener.guard(agent_speaks=False)
-        self._dialogue.remember(turn.user_text, said)
-        self._tasks.create_task(self._reread())
+        if turn.remembered:
+            self._dialogue.remember(turn.user_text, said)
+            self.reread()
         if turn.audible:
             self._announcer.publish(AgentStoppedSpeaking(turn.id, interrupted))
         video = self._playout.video
@@ -289,8 +370,11 @@ class TurnTaking:
         )
         self._close_turn(turn)
 
+    def reread(self) -> None:
+        """Let the model read what has changed before it is needed again."""
+        self._tasks.create_task(self._reread())
+
     async def _reread(self) -> None:
-        """Let the model read what was really said before it is needed again."""
         try:
             await self._dialogue.prefill()
         except ProviderError as error:
@@ -300,6 +384,8 @@ class TurnTaking:
         turn.over.set()
         if turn is self._turn:
             self._turn = None
+            if self._waiting:  # not now: the caller may be about to open the next turn itself
+                asyncio.get_running_loop().call_soon(self._give_floor)
 
 
 def _goes_on(turn: Turn) -> bool:

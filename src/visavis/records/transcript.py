@@ -80,9 +80,11 @@ def _take(record: EventRecord, users: dict[int, Utterance], agents: dict[int, Ut
             if turn in agents:
                 agents[turn].end_ms = at
                 agents[turn].interrupted = interrupted
-        case TurnCompleted(turn_id=turn, user_text=text):
+        case TurnCompleted(turn_id=turn, user_text=text, agent_text=answer):
             if turn in users and text.strip():
                 users[turn].text = text.strip()
+            if turn not in agents and answer.strip():  # answered in writing
+                agents[turn] = Utterance("agent", turn, at, at + TYPED_MS, answer.strip())
         case _:
             pass
 

@@ -148,6 +148,8 @@ def request(message: RtviMessage) -> Request:
             return ClientReady(str(data.get("version", "")), str(library or ""))
         case "send-text":
             return _send_text(data)
+        case "append-to-context":
+            return _append(data)
         case "interrupt":
             return Interrupt()
         case "disconnect-bot":
@@ -176,6 +178,15 @@ def _send_text(data: dict[str, object]) -> SendText:
         run_immediately=flags.get("run_immediately") is not False,
         audio_response=flags.get("audio_response") is not False,
     )
+
+
+def _append(data: dict[str, object]) -> SendText:
+    """RTVI 1's way to tell something; users speak for users only, never for the system."""
+    content: object = data.get("content")
+    if data.get("role", "user") != "user" or not isinstance(content, str) or not content.strip():
+        problem = 'append-to-context needs the role "user" and a non-empty string "content".'
+        raise RtviError("malformed_message", problem)
+    return SendText(content, run_immediately=data.get("run_immediately") is True)
 
 
 def _is_dict(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from visavis.conversation.commands import Command
 from visavis.conversation.spec import SessionSpec
 from visavis.events import EndReason, EventRecord
 
@@ -49,6 +50,15 @@ class AddCandidates(BaseModel):
     request_id: int = 0
     session_id: str
     candidates: list[Candidate]
+
+
+class Tell(BaseModel):
+    """Hand a command to a running conversation; the reply says whether it had room for it."""
+
+    type: Literal["tell"] = "tell"
+    request_id: int = 0
+    session_id: str
+    command: Command
 
 
 class EndSession(BaseModel):
@@ -91,6 +101,12 @@ class Heartbeat(BaseModel):
     loop_lag_ms: float
 
 
+class Retiring(BaseModel):
+    """The worker holds a session that does not let go: it takes no more, and leaves when it can."""
+
+    type: Literal["retiring"] = "retiring"
+
+
 class Reply(BaseModel):
     """The answer to a request: ``sdp`` for offers; ``code`` and ``message`` if it was refused."""
 
@@ -114,10 +130,10 @@ class Finished(BaseModel):
     reason: EndReason
 
 
-Request = OpenRoom | Renegotiate | AddCandidates
+Request = OpenRoom | Renegotiate | AddCandidates | Tell
 ToWorker = Annotated[Request | EndSession | Stop | Drain, Field(discriminator="type")]
 FromWorker = Annotated[
-    Ready | Failed | Heartbeat | Reply | Event | Finished, Field(discriminator="type")
+    Ready | Failed | Heartbeat | Retiring | Reply | Event | Finished, Field(discriminator="type")
 ]
 TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
 FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)

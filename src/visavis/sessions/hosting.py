@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from visavis.conversation.commands import Inbox, InboxFull
 from visavis.conversation.spec import SessionSpec
 from visavis.events import (
     EndReason,
@@ -32,19 +33,23 @@ from visavis.sessions.control import (
     Renegotiate,
     Reply,
     Request,
+    Retiring,
     Stop,
+    Tell,
     ToWorker,
 )
 
 HEARTBEAT_S = 1.0
 END_S = 3.0
-"""How long a session may take to say goodbye before it is cut off."""
+"""How long a room may take to close."""
+GIVE_UP_S = 6.0
+"""How long a session that was told to end may go on before its seat is taken from it."""
 
 log = structlog.stdlib.get_logger("visavis.worker")
 
 Emit = Callable[[SessionEvent], None]
 OpenRoomFn = Callable[[SessionSpec], WebRtcRoom]
-ConverseFn = Callable[[SessionSpec, WebRtcRoom, Emit], Awaitable[EndReason]]
+ConverseFn = Callable[[SessionSpec, WebRtcRoom, Emit, Inbox], Awaitable[EndReason]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,11 @@ class Hosted:
     spec: SessionSpec
     room: WebRtcRoom
     next_seq: int
+    inbox: Inbox = field(default_factory=Inbox)
     task: asyncio.Task[None] | None = None
-    asked_to_end: EndReason | None = field(default=None)
+    asked_to_end: EndReason | None = None
+    finished: bool = False
+    """Its end was reported: nothing more is heard of it."""
 
 
 class Worker:
@@ -77,7 +85,7 @@ class Worker:
         self._leaving = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until told to leave; every session is over when this returns."""
+        """Serve until told to leave; every session that can end is over when this returns."""
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(self._beat()),
@@ -107,13 +115,13 @@ class Worker:
                 self._leave_if_drained()
             case EndSession(session_id=session_id, reason=reason):
                 self._end(session_id, reason)
-            case OpenRoom() | Renegotiate() | AddCandidates():
-                group.create_task(self._answer(message, group))
+            case OpenRoom() | Renegotiate() | AddCandidates() | Tell():
+                group.create_task(self._answer(message))
 
-    async def _answer(self, request: Request, group: asyncio.TaskGroup) -> None:
+    async def _answer(self, request: Request) -> None:
         reply = Reply(request_id=request.request_id)
         try:
-            reply.sdp = await self._serve(request, group)
+            reply.sdp = await self._serve(request)
         except RoomError as error:
             reply.code, reply.message = error.code, error.message
         except Exception:
@@ -121,19 +129,21 @@ class Worker:
             reply.code, reply.message = "internal", "The worker failed on this request."
         self._send(reply)
 
-    async def _serve(self, request: Request, group: asyncio.TaskGroup) -> str:
+    async def _serve(self, request: Request) -> str:
         if isinstance(request, OpenRoom):
-            return await self._open(request, group)
+            return await self._open(request)
         hosted = self._sessions.get(request.session_id)
         if hosted is None:
             raise RoomError("session_ended", "This session has ended.")
         if isinstance(request, Renegotiate):
             return await hosted.room.answer(request.sdp)
+        if isinstance(request, Tell):
+            return _tell(hosted, request)
         for c in request.candidates:
             await hosted.room.add_candidate(IceCandidate(c.candidate, c.sdp_mid, c.sdp_mline_index))
         return ""
 
-    async def _open(self, request: OpenRoom, group: asyncio.TaskGroup) -> str:
+    async def _open(self, request: OpenRoom) -> str:
         if self._draining:
             raise RoomError("no_worker", "This worker takes no more sessions.")
         room = self._hosting.open_room(request.spec)
@@ -144,7 +154,8 @@ class Worker:
             raise
         hosted = Hosted(request.spec, room, request.first_seq)
         self._sessions[request.spec.session_id] = hosted
-        hosted.task = group.create_task(self._host(hosted))
+        # Not in the task group: a session that never ends must not keep the worker from leaving.
+        hosted.task = asyncio.create_task(self._host(hosted))
         # A session's parts refer to each other, and hold megabytes that the collector does not
         # see: without this, it would let dozens of dead sessions pile up. Takes about 1 ms.
         hosted.task.add_done_callback(lambda _: gc.collect())
@@ -157,7 +168,7 @@ class Worker:
         reason = EndReason.ERROR
         try:
             emit = self._emitter(hosted)
-            reason = await self._hosting.converse(hosted.spec, hosted.room, emit)
+            reason = await self._hosting.converse(hosted.spec, hosted.room, emit, hosted.inbox)
         except asyncio.CancelledError:
             if hosted.asked_to_end is None:
                 raise
@@ -166,9 +177,16 @@ class Worker:
             self._emit(hosted, SessionError("internal", "The session failed.", fatal=True))
         finally:
             await self._release(hosted)
-            self._sessions.pop(session_id, None)
-            self._send(Finished(session_id=session_id, reason=hosted.asked_to_end or reason))
-            self._leave_if_drained()
+            self._finish(hosted, reason)
+
+    def _finish(self, hosted: Hosted, reason: EndReason) -> None:
+        if hosted.finished:
+            return
+        hosted.finished = True
+        session_id = hosted.spec.session_id
+        self._sessions.pop(session_id, None)
+        self._send(Finished(session_id=session_id, reason=hosted.asked_to_end or reason))
+        self._leave_if_drained()
 
     async def _release(self, hosted: Hosted) -> None:
         try:
@@ -181,7 +199,8 @@ class Worker:
         return lambda event: self._emit(hosted, event)
 
     def _emit(self, hosted: Hosted, event: SessionEvent) -> None:
-        if isinstance(event, SessionEnded):  # the server writes the end, after everything else
+        # The server writes the end, after everything else.
+        if isinstance(event, SessionEnded) or hosted.finished:
             return
         record = EventRecord(
             session_id=hosted.spec.session_id,
@@ -192,7 +211,7 @@ class Worker:
         hosted.next_seq += 1
         self._send(Event(record=record))
 
-    def _send(self, message: Event | Finished | Reply | Heartbeat) -> None:
+    def _send(self, message: Event | Finished | Reply | Retiring | Heartbeat) -> None:
         try:
             self._channel.send(message)
         except ChannelClosed:
@@ -207,14 +226,25 @@ class Worker:
         if hosted is not None and hosted.task is not None and hosted.asked_to_end is None:
             hosted.asked_to_end = reason
             # Not at once: a task cancelled before its first step would skip its own clean-up.
-            asyncio.get_running_loop().call_soon(hosted.task.cancel)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(hosted.task.cancel)
+            loop.call_later(GIVE_UP_S, self._give_up, hosted)
+
+    def _give_up(self, hosted: Hosted) -> None:
+        """A session that will not end loses its seat, and the worker retires to be rid of it."""
+        if hosted.finished:
+            return
+        log.error("session_stuck", session_id=hosted.spec.session_id)
+        self._draining = True
+        self._send(Retiring())
+        self._finish(hosted, EndReason.ERROR)
 
     async def _end_all(self) -> None:
         tasks = [hosted.task for hosted in self._sessions.values() if hosted.task]
         for session_id in list(self._sessions):
             self._end(session_id, EndReason.SERVER_STOPPED)
         if tasks:
-            await asyncio.wait(tasks, timeout=END_S + 1)
+            await asyncio.wait(tasks, timeout=GIVE_UP_S)
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -223,3 +253,11 @@ class Worker:
             await asyncio.sleep(HEARTBEAT_S)
             lag_ms = (loop.time() - due) * 1000
             self._send(Heartbeat(sessions=len(self._sessions), loop_lag_ms=round(lag_ms, 1)))
+
+
+def _tell(hosted: Hosted, request: Tell) -> str:
+    try:
+        hosted.inbox.put(request.command)
+    except InboxFull:
+        raise RoomError("too_many_commands", "Too many commands wait already.") from None
+    return ""

@@ -6,9 +6,10 @@ from types import TracebackType
 
 import structlog
 
+from visavis.conversation.commands import Command
 from visavis.conversation.spec import SessionSpec
 from visavis.events import EndReason
-from visavis.sessions.control import AddCandidates, Candidate, OpenRoom, Renegotiate
+from visavis.sessions.control import AddCandidates, Candidate, OpenRoom, Renegotiate, Tell
 from visavis.sessions.placement import PlacementError, Report
 from visavis.sessions.worker_process import STOP_S, WorkerProcess
 
@@ -62,7 +63,7 @@ class LocalPlacement:
 
     @property
     def ready(self) -> bool:
-        return any(worker.ready for worker in self._workers.values())
+        return any(worker.open_to_sessions for worker in self._workers.values())
 
     @property
     def pids(self) -> list[int]:
@@ -92,6 +93,9 @@ class LocalPlacement:
         worker = self._holder(session_id)
         await worker.request(AddCandidates(session_id=session_id, candidates=list(candidates)))
 
+    async def tell(self, session_id: str, command: Command) -> None:
+        await self._holder(session_id).request(Tell(session_id=session_id, command=command))
+
     async def end(self, session_id: str, reason: EndReason) -> None:
         self._holder(session_id).end(session_id, reason)
 
@@ -115,7 +119,7 @@ class LocalPlacement:
         free = [
             worker
             for worker in self._workers.values()
-            if worker.ready and len(worker.sessions) < self._sessions_per_worker
+            if worker.open_to_sessions and len(worker.sessions) < self._sessions_per_worker
         ]
         if not free:
             raise PlacementError("no_worker", "No worker is ready to take the session.")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from visavis.conversation.commands import Command
 from visavis.conversation.spec import SessionSpec
 from visavis.events import EndReason, EventRecord
 from visavis.sessions.control import Candidate, Finished
@@ -37,6 +38,10 @@ class Placement(Protocol):
 
     async def add_candidates(self, session_id: str, candidates: Sequence[Candidate]) -> None:
         """Hand over trickled candidates. Raises ``PlacementError``."""
+        ...
+
+    async def tell(self, session_id: str, command: Command) -> None:
+        """Hand a command to the conversation. Raises ``PlacementError`` (``too_many_commands``)."""
         ...
 
     async def end(self, session_id: str, reason: EndReason) -> None:

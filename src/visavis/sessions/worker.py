@@ -35,13 +35,16 @@ def embedded() -> Hosting:
 
     def room_for(spec: SessionSpec) -> WebRtcRoom:
         return open_room(
-            engine=settings().room_engine,
+            engine=spec.room_engine,
             ice_servers=[_ice_server(server) for server in spec.ice_servers],
             size=SIZE,
             udp_ports=settings().udp_ports,
         )
 
-    return Hosting(room_for, lambda spec, room, emit: converse(spec, room, emit, assets))
+    return Hosting(
+        room_for,
+        lambda spec, room, emit, commands: converse(spec, room, emit, assets, commands),
+    )
 
 
 def _ice_server(server: dict[str, object]) -> IceServer:

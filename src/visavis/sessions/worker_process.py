@@ -25,6 +25,7 @@ from visavis.sessions.control import (
     Ready,
     Reply,
     Request,
+    Retiring,
     Stop,
     open_channel,
 )
@@ -61,6 +62,7 @@ class WorkerProcess:
         self.sessions: set[str] = set()
         self.ready = False
         self.was_ready = False
+        self.retiring = False
         self.failure = ""
         self._process = process
         self._channel = channel
@@ -83,6 +85,10 @@ class WorkerProcess:
                 start_new_session=True,
             )
         return cls(name, process, await open_channel(ours, FROM_WORKER))
+
+    @property
+    def open_to_sessions(self) -> bool:
+        return self.ready and not self.retiring
 
     @property
     def pid(self) -> int:
@@ -119,6 +125,9 @@ class WorkerProcess:
         match message:
             case Ready() | Heartbeat():
                 pass
+            case Retiring():
+                self.retiring = True
+                log.error("worker_retiring", worker=self.name, pid=self.pid)
             case Failed():
                 self.failure = message.message
             case Reply():

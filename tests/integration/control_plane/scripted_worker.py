@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable
 
+from visavis.conversation.commands import Inbox
 from visavis.conversation.spec import SessionSpec
 from visavis.events import (
     AgentSaid,
@@ -74,7 +75,7 @@ class ScriptedRoom:
 
 
 async def converse(
-    spec: SessionSpec, room: ScriptedRoom, emit: Callable[[SessionEvent], None]
+    spec: SessionSpec, room: ScriptedRoom, emit: Callable[[SessionEvent], None], inbox: Inbox
 ) -> EndReason:
     for state in ("model_orchestration", "webrtc_connection", "conversation"):
         emit(StateEntered(SessionState(state)))

@@ -9,7 +9,6 @@ import pytest
 
 from visavis.conversation.listener import (
     BARGE_IN_FRAMES,
-    GIVE_UP_FRAMES,
     MAX_UTTERANCE_FRAMES,
     PAUSE_FRAMES,
     PREROLL_CHUNKS,
@@ -29,6 +28,8 @@ from visavis.models import catalogue
 from visavis.models.end_of_turn import EndOfTurnModel, log_mel
 from visavis.models.vad import VadModel
 
+GIVE_UP_FRAMES = 38
+"""1.2 s of silence."""
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 
 
@@ -50,6 +51,12 @@ def test_an_utterance_from_start_to_give_up():
         (20 + SETTLED_FRAMES, Signal.SETTLED),
         (20 + GIVE_UP_FRAMES, Signal.TIMED_OUT),
     ]
+
+
+def test_an_agent_may_have_more_or_less_patience():
+    for silence_ms, frames in ((300, 10), (5000, 157)):
+        got = signals(PauseDetector(silence_ms), (0.9, 20), (0.1, frames))
+        assert got[-1] == (20 + frames, Signal.TIMED_OUT)
 
 
 def test_a_click_is_no_speech():
