@@ -1,46 +1,47 @@
 """What an agent can do in one session: its tools, callable by name."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+import asyncio
+import importlib
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Self, get_args
 
+import structlog
+
+from visavis.agents.schema import BuiltinTool
 from visavis.agents.tools import ToolDefinition
 from visavis.net.client import GuardedClient
+from visavis.tools.arguments import ArgumentsError, check_arguments
+from visavis.tools.outcome import OfferedTool, ToolOutcome
+from visavis.tools.results import disarm, plain
+from visavis.tools.schema import SchemaError, safe_schema
+from visavis.tools.webhook import FAILURES, exchange, outcome_of
 
+if TYPE_CHECKING:
+    from visavis.tools.mcp import McpServer
 
-@dataclass(frozen=True, slots=True)
-class ToolOutcome:
-    """How a call went.
+__all__ = ["OfferedTool", "ToolOutcome", "Toolbox"]
 
-    ``text`` is what the model is told: bounded, marked as data, without secrets.
-    ``error_code``: invalid_arguments, unknown_tool, budget_exhausted, repeated_call, timeout,
-    unreachable, url_refused, redirect_refused, response_too_large, http_error, tool_failed.
-    """
+MAX_CALLS = 100
+"""In one session."""
+MAX_REPEATS = 5
+"""Of one call with the same arguments; a model that asks on will not learn anything new."""
+MAX_DESCRIPTION_CHARS = 1000
 
-    ok: bool
-    text: str
-    error_code: str | None
-    took_ms: float
+RESERVED = frozenset(get_args(BuiltinTool))
+"""Names that belong to the tools built in."""
 
+Invoke = Callable[[dict[str, Any]], Awaitable[ToolOutcome]]
 
-@dataclass(frozen=True, slots=True)
-class OfferedTool:
-    """A tool as the model sees it. ``parameters`` is a JSON Schema without references."""
-
-    tool_id: str
-    name: str
-    description: str
-    parameters: dict[str, Any]
-    kind: Literal["webhook", "client", "mcp"]
-    is_async: bool
-    timeout_s: float
-    strict: bool
+log = structlog.stdlib.get_logger("visavis.tools")
 
 
 class Toolbox:
     """Calls webhook and MCP tools; client tools are offered here and called by the room.
 
-    Connects to MCP servers on entry; one that fails is logged and left out.
+    Connects to MCP servers on entry, all at once; one that fails is logged and left out.
     """
 
     def __init__(
@@ -49,18 +50,144 @@ class Toolbox:
         self._tools = tuple(tools)
         self._http = http
         self._session_id = session_id
+        self._offered: dict[str, OfferedTool] = {}
+        self._invoke: dict[str, Invoke] = {}
+        self._calls: Counter[tuple[str, int]] = Counter()
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        for tool in self._tools:
+            if tool.kind != "mcp":
+                self._offer_own(tool)
+        try:
+            await self._connect([tool for tool in self._tools if tool.kind == "mcp"])
+        except BaseException:
+            await self._open.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Take leave of the MCP servers."""
+        await self._open.aclose()
 
     @property
     def offered(self) -> tuple[OfferedTool, ...]:
         """What the model may call."""
-        return ()
+        return tuple(self._offered.values())
 
     async def call(self, name: str, arguments: str) -> ToolOutcome:
         """Call the tool ``name`` with JSON ``arguments``. Raises nothing but ``CancelledError``."""
-        return ToolOutcome(False, f"There is no tool called {name!r}.", "unknown_tool", 0.0)
+        started = time.monotonic()
+        tool, invoke = self._offered.get(name), self._invoke.get(name)
+        if tool is None or invoke is None:
+            return _refusal("unknown_tool", "There is no such tool.")
+        if (refusal := self._budget(name, arguments)) is not None:
+            return refusal
+        try:
+            checked = check_arguments(tool.parameters, arguments, strict=tool.strict)
+            return await invoke(checked)
+        except ArgumentsError as error:
+            return _refusal("invalid_arguments", f"The arguments were refused: {error}")
+        except Exception as error:  # noqa: BLE001 - a tool's fault must not end a conversation
+            log.error("tool_crashed", tool_id=tool.tool_id, error=type(error).__name__)
+            took_ms = (time.monotonic() - started) * 1000
+            return ToolOutcome(False, FAILURES["tool_failed"], "tool_failed", took_ms)
+
+    def _budget(self, name: str, arguments: str) -> ToolOutcome | None:
+        """A refusal once the model overdoes it."""
+        if self._calls.total() >= MAX_CALLS:
+            return _refusal("budget_exhausted", "No more tools can be used in this conversation.")
+        call = (name, hash(arguments))
+        self._calls[call] += 1
+        if self._calls[call] > MAX_REPEATS:
+            return _refusal(
+                "repeated_call", "This was asked before; use the answer that came back then."
+            )
+        return None
+
+    def _offer_own(self, tool: ToolDefinition) -> None:
+        """A webhook or client tool, under its own name."""
+        try:
+            parameters = safe_schema(tool.parameters_schema)
+        except SchemaError as error:
+            log.warning("tool_left_out", tool_id=tool.id, reason=str(error))
+            return
+        if not self._offer(tool, tool.name, tool.description, parameters):
+            return
+        if tool.kind == "webhook":
+            self._invoke[tool.name] = self._webhook(tool)
+
+    def _webhook(self, tool: ToolDefinition) -> Invoke:
+        async def invoke(arguments: dict[str, Any]) -> ToolOutcome:
+            done = await exchange(tool, arguments, self._http, session_id=self._session_id)
+            return outcome_of(tool, done)
+
+        return invoke
+
+    async def _connect(self, servers: Sequence[ToolDefinition]) -> None:
+        if not servers:
+            return
+        # Loading the package takes the better part of a second; most agents need none of it.
+        mcp = await asyncio.to_thread(importlib.import_module, "visavis.tools.mcp")
+        opened = [mcp.McpServer(tool, self._http) for tool in servers]
+        for server in opened:
+            self._open.push_async_callback(server.close)
+        listings = await asyncio.gather(
+            *(server.open() for server in opened), return_exceptions=True
+        )
+        found: list[tuple[McpServer, Any]] = []
+        for server, listing in zip(opened, listings, strict=True):
+            if isinstance(listing, mcp.McpFailed):
+                log.warning("mcp_left_out", tool_id=server.tool.id, reason=str(listing))
+            elif isinstance(listing, BaseException):
+                raise listing
+            else:
+                found += [(server, listed) for listed in listing]
+        self._offer_listed(found, mcp.offered_name)
+
+    def _offer_listed(
+        self, found: Sequence[tuple["McpServer", Any]], offered_name: Callable[[str], str]
+    ) -> None:
+        """Tools of MCP servers; a name that is taken gets the server's name in front."""
+        names = Counter(offered_name(listed.name) for _, listed in found)
+        for server, listed in found:
+            name = offered_name(listed.name)
+            if names[name] > 1 or name in self._offered or name in RESERVED:
+                name = offered_name(f"{server.tool.name}_{name}")
+            try:
+                parameters = safe_schema(listed.input_schema)
+            except SchemaError as error:
+                log.warning("tool_left_out", tool_id=server.tool.id, name=name, reason=str(error))
+                continue
+            description = disarm(plain(listed.description or ""))[:MAX_DESCRIPTION_CHARS]
+            if self._offer(server.tool, name, description, parameters):
+                self._invoke[name] = _of_server(server, listed.name, name)
+
+    def _offer(
+        self, tool: ToolDefinition, name: str, description: str, parameters: dict[str, Any]
+    ) -> bool:
+        if name in self._offered or name in RESERVED:
+            log.warning("tool_left_out", tool_id=tool.id, name=name, reason="the name is taken")
+            return False
+        self._offered[name] = OfferedTool(
+            tool_id=tool.id,
+            name=name,
+            description=description,
+            parameters=parameters,
+            kind=tool.kind,
+            is_async=tool.is_async,
+            timeout_s=tool.timeout_seconds,
+            strict=tool.strict_params,
+        )
+        return True
+
+
+def _of_server(server: "McpServer", name: str, shown_as: str) -> Invoke:
+    async def invoke(arguments: dict[str, Any]) -> ToolOutcome:
+        return await server.call(name, arguments, shown_as)
+
+    return invoke
+
+
+def _refusal(code: str, text: str) -> ToolOutcome:
+    return ToolOutcome(False, text, code, 0.0)
