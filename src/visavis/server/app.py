@@ -8,11 +8,13 @@ import visavis
 from visavis.server import (
     agents,
     analytics,
+    audit,
     commands,
     errors,
     event_stream,
     keys,
     meet,
+    metrics_page,
     recordings,
     rooms,
     sessions,
@@ -20,7 +22,11 @@ from visavis.server import (
     tools,
     webhooks,
 )
-from visavis.server.middleware import BodyLimitMiddleware, CrashMiddleware, RequestIdMiddleware
+from visavis.server.bodies import BodyMiddleware
+from visavis.server.idempotency import IdempotencyMiddleware
+from visavis.server.limits import RateLimitMiddleware
+from visavis.server.metrics import MetricsMiddleware
+from visavis.server.middleware import CrashMiddleware, RequestIdMiddleware
 from visavis.server.services import Provided, Services
 
 
@@ -34,20 +40,35 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    errors.install(app)
+    errors.install(app, audit.auditor(services))
     # The last one added is the outermost.
-    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(IdempotencyMiddleware, services=services)
+    app.add_middleware(BodyMiddleware)
+    app.add_middleware(RateLimitMiddleware, services=services)
     app.add_middleware(CrashMiddleware)
-    # Any site may hold sessions for now (agents get origin lists later); no cookies exist.
+    # Any site may read answers: no cookies exist, and starting asks the agent's origin list.
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-        expose_headers=["X-Request-ID", "Retry-After"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "X-Request-ID",
+        ],
+        expose_headers=[
+            "Idempotent-Replayed",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "X-Request-ID",
+        ],
         max_age=600,
     )
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     for resource in (
         agents,
         tools,
@@ -58,7 +79,9 @@ def create_app(services: Services) -> FastAPI:
         recordings,
         webhooks,
         keys,
+        audit,
         analytics,
+        metrics_page,
     ):
         app.include_router(resource.router)
     app.include_router(rooms.router)

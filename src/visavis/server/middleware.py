@@ -1,4 +1,4 @@
-"""What wraps every request: an id and a log line, a net for crashes, a size limit."""
+"""What wraps every request: an id and a log line, and a net for crashes."""
 
 import re
 import secrets
@@ -10,9 +10,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from visavis.server.errors import Problem, respond
-
-MAX_BODY = 256 * 1024
-"""Bytes; an SDP offer has about 10 000."""
 
 _PROBES = ("/healthz", "/readyz")
 
@@ -75,38 +72,3 @@ class CrashMiddleware:
                 raise
             log.exception("request_crashed", path=scope["path"])
             await respond(Request(scope), Problem("internal"))(scope, receive, send)
-
-
-class BodyLimitMiddleware:
-    """Reads at most ``MAX_BODY`` bytes of a request; more is a 413, declared or not."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._app(scope, receive, send)
-            return
-        body = await _read(receive, Headers(scope=scope).get("content-length", "0"))
-        if body is None:
-            await respond(Request(scope), Problem("body_too_large"))(scope, receive, send)
-            return
-        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replay() -> Message:
-            return messages.pop() if messages else await receive()
-
-        await self._app(scope, replay, send)
-
-
-async def _read(receive: Receive, declared: str) -> bytes | None:
-    if not declared.isdigit() or int(declared) > MAX_BODY:
-        return None
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)

@@ -67,7 +67,8 @@ async def offer(
     """Join with the room token, or renegotiate as the peer that joined."""
     token = bearer(request) or _token_in(body.request_data)
     joining = not services.sessions.joined(session_id)
-    check_room_token(services, session_id, token, joining=joining)
+    origin = request.headers.get("origin")
+    check_room_token(services, session_id, token, joining=joining, origin=origin)
     answer = await services.sessions.offer(session_id, body.sdp, body.pc_id)
     return AnswerBody(sdp=answer.sdp, pc_id=answer.pc_id)
 
@@ -82,7 +83,8 @@ async def candidates(session_id: str, body: CandidatesBody, services: Provided) 
 @router.delete("", status_code=204)
 async def end(session_id: str, request: Request, services: Provided) -> None:
     """End the session; asks for the room token."""
-    check_room_token(services, session_id, bearer(request), joining=False)
+    origin = request.headers.get("origin")
+    check_room_token(services, session_id, bearer(request), joining=False, origin=origin)
     await services.sessions.end(session_id, EndReason.API_ENDED)
 
 

@@ -11,9 +11,17 @@ from typing import Protocol
 import uvicorn
 
 from visavis.events import EndReason
+from visavis.jobs.retention import Retention
 from visavis.net.client import GuardedClient
 from visavis.server.app import create_app
+from visavis.server.audit_log import AuditLog
+from visavis.server.connections import Connection
+from visavis.server.key_ring import KeyRing
+from visavis.server.metrics import Metrics
+from visavis.server.rates import MovingWindow, Rates
 from visavis.server.services import Readiness, Services
+from visavis.server.upkeep import keeping_up
+from visavis.sessions.deletion import Deletion
 from visavis.sessions.journal import Journal
 from visavis.sessions.lifecycle import Sessions
 from visavis.sessions.live import Models
@@ -21,8 +29,10 @@ from visavis.sessions.local import LocalPlacement
 from visavis.sessions.model_host import HostHealth, ModelHost
 from visavis.sessions.observer import Observer
 from visavis.sessions.placement import Placement
+from visavis.sessions.recordings import Recordings
 from visavis.sessions.tokens import RoomTokens, load_secret
 from visavis.settings import Settings
+from visavis.storage.blobs import Blobs, BlobsError
 from visavis.storage.database import Database, sqlite_url
 from visavis.storage.vault import Vault
 
@@ -107,10 +117,21 @@ async def open_services(
         stack.push_async_callback(database.close)
         await database.migrate()
         http = await stack.enter_async_context(GuardedClient(settings.outgoing_allow))
-        observers: list[Observer] = []
+        metrics = Metrics()
+        recordings = await stack.enter_async_context(
+            Recordings(settings.data_dir, database, _blobs(settings)).running()
+        )
+        retention = Retention(database, settings.retention_days)
+        observers: list[Observer] = [metrics, recordings, retention]
         journal = await stack.enter_async_context(Journal(database, observers).running())
         sessions = Sessions(settings, database, journal, placement, host)
         await stack.enter_async_context(sessions.running())
+        deletion = Deletion(database, sessions, recordings)
+        await stack.enter_async_context(
+            retention.sweeping(lambda session_id: deletion.delete(session_id, "server"))
+        )
+        keys = await stack.enter_async_context(KeyRing(database).running())
+        await stack.enter_async_context(keeping_up(database))
         yield Services(
             settings=settings,
             sessions=sessions,
@@ -118,6 +139,12 @@ async def open_services(
             tokens=RoomTokens(secret),
             vault=Vault(secret),
             http=http,
+            recordings=recordings,
+            deletion=deletion,
+            keys=keys,
+            rates=_rates(settings),
+            audit=AuditLog(database),
+            metrics=metrics,
             parts={"workers": placement, "models": host},
         )
         with contextlib.suppress(TimeoutError):  # the workers' own end follows
@@ -130,6 +157,9 @@ async def serving(services: Services, listener: socket.socket) -> AsyncGenerator
     """Answer HTTP on ``listener``; open requests get a moment at the end."""
     config = uvicorn.Config(
         create_app(services),
+        http=Connection,
+        ws="none",
+        proxy_headers=False,  # whom to believe is for server/access.py to say
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -143,6 +173,27 @@ async def serving(services: Services, listener: socket.socket) -> AsyncGenerator
     finally:
         server.should_exit = True
         await task
+
+
+def _rates(settings: Settings) -> Rates:
+    try:
+        return Rates(
+            api=MovingWindow("api", settings.api_rate),
+            start=MovingWindow("start", settings.start_rate),
+        )
+    except ValueError as error:
+        raise StartError(f"VISAVIS_API_RATE or VISAVIS_START_RATE: {error}") from None
+
+
+def _blobs(settings: Settings) -> Blobs:
+    try:
+        if settings.blobs_url:
+            return Blobs(settings.blobs_url)
+        folder = settings.data_dir.resolve() / "blobs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return Blobs(folder.as_uri())
+    except BlobsError as error:
+        raise StartError(str(error)) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,13 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from visavis.net.client import GuardedClient
+from visavis.server.audit_log import AuditLog
+from visavis.server.key_ring import KeyRing
+from visavis.server.metrics import Metrics
+from visavis.server.rates import Rates
+from visavis.sessions.deletion import Deletion
 from visavis.sessions.lifecycle import Sessions
+from visavis.sessions.recordings import Recordings
 from visavis.sessions.tokens import RoomTokens
 from visavis.settings import Settings
 from visavis.storage.database import Database
@@ -28,6 +34,12 @@ class Services:
     tokens: RoomTokens
     vault: Vault
     http: GuardedClient
+    recordings: Recordings
+    deletion: Deletion
+    keys: KeyRing
+    rates: Rates
+    audit: AuditLog
+    metrics: Metrics
     parts: dict[str, Readiness]
     """What must be ready before sessions are taken, by name."""
 

@@ -7,6 +7,7 @@ from visavis.api.start import StartRequest, StartResponse
 from visavis.server import agent_lookup, choices
 from visavis.server.access import bearer, identify
 from visavis.server.errors import Problem
+from visavis.server.origins import admit_start
 from visavis.server.paging import iso
 from visavis.server.services import Provided, Services, public_url
 from visavis.sessions.live import StartOptions
@@ -22,6 +23,7 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
     """
     agent = await agent_lookup.agent(services, body.agentId)
     await _admit(agent, request, services)
+    origin = await admit_start(request, services, agent)
     choices.check(agent.configuration, services.settings)  # what was here may be gone
     if not services.ready:
         raise Problem("starting", "The models are still loading.", retry_s=3)
@@ -29,7 +31,7 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
     base = public_url(request, services.settings)
     return StartResponse(
         roomUrl=f"{base}/rooms/{reservation.session_id}",
-        dailyToken=services.tokens.issue(reservation.session_id, reservation.join_by_ms),
+        dailyToken=services.tokens.issue(reservation.session_id, reservation.join_by_ms, origin),
         webLink=f"{base}/meet/{agent.id}",
         sessionId=reservation.session_id,
         expiresAt=iso(reservation.join_by_ms),

@@ -11,7 +11,7 @@ _AUDIENCE = "visavis-room"
 
 
 class TokenError(Exception):
-    """``code``: ``token_invalid``, ``token_expired`` or ``token_other_session``."""
+    """``code``: ``token_invalid``, ``token_expired``, ``token_other_session`` or ``…_origin``."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -22,17 +22,27 @@ class RoomTokens:
     """Signed tokens bound to a session id; ``exp`` is the deadline for joining.
 
     Once joined, the call outlives ``exp``: the peer connection's own secret id takes over.
+    A token that a web page asked for is bound to that page's origin, too.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def issue(self, session_id: str, join_by_ms: int) -> str:
+    def issue(self, session_id: str, join_by_ms: int, origin: str | None = None) -> str:
+        """A token for one session, to be used until ``join_by_ms`` (Unix ms)."""
         claims = {"sub": session_id, "aud": _AUDIENCE, "exp": join_by_ms / 1000}
+        if origin is not None:
+            claims["origin"] = origin
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
-    def check(self, token: str, session_id: str, *, joining: bool = False) -> None:
-        """Raise ``TokenError`` unless ``token`` is this session's; ``exp`` counts for joining."""
+    def check(
+        self, token: str, session_id: str, *, joining: bool = False, origin: str | None = None
+    ) -> None:
+        """Raise ``TokenError`` unless ``token`` is this session's; ``exp`` counts for joining.
+
+        ``origin`` is that of the request. Browsers send none when a page reads from its own site,
+        so a bound token may come without one, except for joining, which they always sign.
+        """
         try:
             claims = jwt.decode(
                 token,
@@ -47,6 +57,9 @@ class RoomTokens:
             raise TokenError("token_invalid") from None
         if claims["sub"] != session_id:
             raise TokenError("token_other_session")
+        bound = claims.get("origin")
+        if bound is not None and origin != bound and (joining or origin is not None):
+            raise TokenError("token_other_origin")
 
 
 def load_secret(path: Path) -> bytes:

@@ -1,0 +1,120 @@
+"""Request bodies: read whole, within bounds of size and time, and fit to be JSON."""
+
+import asyncio
+import json
+import re
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from visavis.server.errors import Problem, respond
+
+MAX_BODY = 256 * 1024
+"""Bytes; an SDP offer has about 10 000."""
+BODY_S = 20.0
+"""A body that takes longer is a client that holds the line."""
+MAX_DEPTH = 64
+"""Of lists and objects within each other; parsers and databases recurse."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+_SUSPECT = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{300}|\\u[dD][89abAB]|\\u[dD][c-fC-F]")
+
+
+class BodyMiddleware:
+    """Hands routes a body that came whole, or answers 408, 413, or 400 (``bad_json``)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            check_address(scope)
+            body = await _read_json(scope, receive)
+        except Problem as problem:
+            await respond(Request(scope), problem)(scope, receive, send)
+            return
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return messages.pop() if messages else await receive()
+
+        await self._app(scope, replay, send)
+
+
+def check_address(scope: Scope) -> None:
+    """Raise ``Problem`` where path or query hold the character NUL, which databases refuse."""
+    if "\x00" in scope["path"]:
+        raise Problem("not_found")
+    if b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:
+        raise Problem("invalid_request", "The query holds the character NUL.")
+
+
+def check_json(body: bytes) -> None:
+    """Raise ``Problem`` for what Python reads as JSON and others do not, or cannot bear.
+
+    That is: other encodings than UTF-8, half surrogate pairs, NaN and numbers beyond a double,
+    and lists nested without end. Plainly malformed JSON is left to its route to refuse.
+    """
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Problem("bad_json", "The body is not UTF-8.") from None
+    if b"\x00" in body:
+        raise Problem("bad_json", "The body holds a NUL byte.")
+    if _depth(body) > MAX_DEPTH:
+        raise Problem("bad_json", f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+    if _SUSPECT.search(body):
+        try:
+            json.dumps(json.loads(body), ensure_ascii=False, allow_nan=False).encode("utf-8")
+        except json.JSONDecodeError:
+            return
+        except ValueError:  # UnicodeEncodeError is one
+            detail = "The JSON holds a half surrogate pair or a number that is none."
+            raise Problem("bad_json", detail) from None
+
+
+def _depth(body: bytes) -> int:
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", body)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+async def _read_json(scope: Scope, receive: Receive) -> bytes:
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return b""
+    headers = Headers(scope=scope)
+    body = await _read(receive, headers.get("content-length", "0"))
+    if body and "json" in headers.get("content-type", ""):
+        check_json(body)
+    return body
+
+
+async def _read(receive: Receive, declared: str) -> bytes:
+    """The whole body. Raises ``Problem``: ``body_too_large``, ``body_timeout``."""
+    if len(declared) > 12 or not declared.isdecimal() or int(declared) > MAX_BODY:
+        raise Problem("body_too_large")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Problem("body_timeout", "The connection was closed.")
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY:
+                    raise Problem("body_too_large")
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        problem = Problem("body_timeout", f"It did not come within {BODY_S:.0f} s.")
+        problem.headers["Connection"] = "close"
+        raise problem from None
