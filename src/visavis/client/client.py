@@ -3,7 +3,10 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from visavis.client.agents import Agents
+from visavis.client.analytics import Analytics
 from visavis.client.call import Call
+from visavis.client.sessions import Sessions
 from visavis.client.transport import AsyncTransport, SyncTransport
 
 T = TypeVar("T")
@@ -22,6 +25,9 @@ class Client:
         self, url: str | None = None, api_key: str | None = None, *, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._transport = SyncTransport(url, api_key, timeout_s)
+        self.agents = Agents(self._transport)
+        self.sessions = Sessions(self._transport)
+        self.analytics = Analytics(self._transport)
 
     @property
     def url(self) -> str:
@@ -49,6 +55,9 @@ class AsyncClient:
         self, url: str | None = None, api_key: str | None = None, *, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._transport = AsyncTransport(url, api_key, timeout_s)
+        self.agents = Agents(self._transport)
+        self.sessions = Sessions(self._transport)
+        self.analytics = Analytics(self._transport)
 
     @property
     def url(self) -> str:

@@ -118,8 +118,9 @@ async def open_services(
         await database.migrate()
         http = await stack.enter_async_context(GuardedClient(settings.outgoing_allow))
         metrics = Metrics()
+        blobs = _blobs(settings)
         recordings = await stack.enter_async_context(
-            Recordings(settings.data_dir, database, _blobs(settings)).running()
+            Recordings(settings.data_dir, database, blobs).running()
         )
         retention = Retention(database, settings.retention_days)
         observers: list[Observer] = [metrics, recordings, retention]
@@ -139,6 +140,7 @@ async def open_services(
             tokens=RoomTokens(secret),
             vault=Vault(secret),
             http=http,
+            blobs=blobs,
             recordings=recordings,
             deletion=deletion,
             keys=keys,
@@ -191,7 +193,7 @@ def _blobs(settings: Settings) -> Blobs:
             return Blobs(settings.blobs_url)
         folder = settings.data_dir.resolve() / "blobs"
         folder.mkdir(mode=0o700, exist_ok=True)
-        return Blobs(folder.as_uri())
+        return Blobs(str(folder))
     except BlobsError as error:
         raise StartError(str(error)) from None
 

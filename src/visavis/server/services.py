@@ -15,6 +15,7 @@ from visavis.sessions.lifecycle import Sessions
 from visavis.sessions.recordings import Recordings
 from visavis.sessions.tokens import RoomTokens
 from visavis.settings import Settings
+from visavis.storage.blobs import Blobs
 from visavis.storage.database import Database
 from visavis.storage.vault import Vault
 
@@ -34,6 +35,7 @@ class Services:
     tokens: RoomTokens
     vault: Vault
     http: GuardedClient
+    blobs: Blobs
     recordings: Recordings
     deletion: Deletion
     keys: KeyRing
