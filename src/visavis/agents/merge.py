@@ -24,6 +24,18 @@ def merge(target: Mapping[str, JsonValue], patch: Mapping[str, JsonValue]) -> Js
     return merged
 
 
+def patch_between(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> JsonDict:
+    """The merge patch that turns ``old`` into ``new``."""
+    patch: JsonDict = dict.fromkeys(name for name in old if name not in new)
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            patch[name] = patch_between(before, value)
+        else:
+            patch[name] = value
+    return patch
+
+
 def merge_configuration(target: AgentConfiguration, patch: Mapping[str, JsonValue]) -> JsonDict:
     """The patched configuration, not yet validated.
 

@@ -1,8 +1,8 @@
 """What a tool is: something the agent may do during a conversation."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from visavis.agents.fields import NO_NUL, Id, Url, Word
 
@@ -50,10 +50,28 @@ class HmacAuth(_Strict):
     secret: Secret = Field(repr=False)
 
 
+def _type_of(auth: Any) -> Any:
+    """``{}`` means no authentication, as iwy's callers write it."""
+    if isinstance(auth, dict):
+        return cast(dict[str, Any], auth).get("type", "none")
+    return getattr(auth, "type", None)
+
+
 AuthConfig = Annotated[
-    NoAuth | BearerAuth | BasicAuth | ApiKeyAuth | HmacAuth, Field(discriminator="type")
+    Annotated[NoAuth, Tag("none")]
+    | Annotated[BearerAuth, Tag("bearer")]
+    | Annotated[BasicAuth, Tag("basic")]
+    | Annotated[ApiKeyAuth, Tag("api_key")]
+    | Annotated[HmacAuth, Tag("hmac")],
+    Discriminator(_type_of),
 ]
-"""In requests ``{}`` means ``{"type": "none"}``."""
+Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=50, repr=False)]
+ToolKind = Literal["webhook", "client", "mcp"]
+Method = Literal["POST", "GET", "PUT", "PATCH", "DELETE"]
+PayloadFormat = Literal["envelope", "arguments"]
+Description = Annotated[str, Field(max_length=4000, pattern=NO_NUL)]
+Timeout = Annotated[int, Field(ge=1, le=300, description="Seconds.")]
+Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r'^[^\x00-\x1f"\\]+$')]
 
 
 class ToolDefinition(BaseModel):
@@ -64,17 +82,17 @@ class ToolDefinition(BaseModel):
     """
 
     id: Id
-    kind: Literal["webhook", "client", "mcp"] = "webhook"
+    kind: ToolKind = "webhook"
     name: ToolName
-    description: Annotated[str, Field(max_length=4000, pattern=NO_NUL)]
+    description: Description
     server_url: Url | None = None
     parameters_schema: dict[str, JsonValue] = {"type": "object", "properties": {}}
-    method: Literal["POST", "GET", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: dict[HeaderName, HeaderValue] = Field(default={}, max_length=50, repr=False)
-    timeout_seconds: int = Field(default=20, ge=1, le=300)
+    method: Method = "POST"
+    headers: Headers = {}
+    timeout_seconds: Timeout = 20
     is_async: bool = False
     strict_params: bool = True
-    payload_format: Literal["envelope", "arguments"] = "envelope"
+    payload_format: PayloadFormat = "envelope"
     auth_config: AuthConfig = NoAuth()
     allowed_tools: list[Word] = Field(default=[], max_length=200)
-    tags: list[Word] = Field(default=[], max_length=50)
+    tags: list[Label] = Field(default=[], max_length=50)

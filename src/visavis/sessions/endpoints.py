@@ -58,4 +58,6 @@ def _pick(
         return Endpoint(base_url=base_url, api_key=api_key.get_secret_value(), model=named)
     if where == "host" and host is not None:
         return host.model_copy(update={"model": layer.model})
-    raise ValueError(f"an agent asks for the {where}'s models, and there are none")
+    if where == "host":
+        raise ValueError("an embedded model is needed, and no model host runs")
+    raise ValueError("another server's model is needed, and the settings name no server")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
+
 from visavis.agents.document import AgentDocument
 from visavis.agents.importers import anam, did, iwy, tavus
 from visavis.agents.importers.source import Lost, Source
@@ -22,7 +24,7 @@ class Imported:
     lost: list[Lost]
 
 
-def import_agent(vendor: str, data: Mapping[str, Any]) -> Imported:
+def import_agent(vendor: str, data: Mapping[str, JsonValue]) -> Imported:
     """The agent, and what could not be carried over. ``KeyError``: no such vendor."""
     source = Source(data)
     document = VENDORS[vendor](source)

@@ -63,6 +63,8 @@ def _limits(source: Source) -> dict[str, Any]:
     if silence is not None:
         limits["turn_taking"] = {"max_silence_ms": round(silence * 1000)}
     idle = hearing.number("silenceBeforeSessionEndSeconds", 0, 3600)
-    if idle:  # what nought means there is not known
+    if idle == 0:
+        hearing.lose("silenceBeforeSessionEndSeconds", "what nought means there is not known", 0)
+    elif idle is not None:
         limits["idle_timeout_seconds"] = max(10, round(idle))
     return limits

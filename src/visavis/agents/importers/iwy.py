@@ -17,7 +17,7 @@ def document(source: Source) -> dict[str, Any]:
     return {
         "name": source.text("name", limit=200),
         "publish_status": source.text("publish_status", pattern="draft|private|public") or None,
-        "metadata": source.object("metadata"),
+        "metadata": source.object("metadata", limit=100),
         "configuration": {
             "llm": _llm(configuration.section("llm")),
             "stt": _layer(configuration.section("stt"), reasons.MODEL),

@@ -40,8 +40,7 @@ class Source:
         """A text, or "" where there is none that can be used."""
         value = self._data.pop(name, None)
         if not isinstance(value, str):
-            if _says_something(value):
-                self.lose(name, "this is no text", value)
+            self.lose(name, "this is no text", value)
             return ""
         value = value.replace("\x00", "")
         if pattern is not None and value and re.fullmatch(pattern, value) is None:
@@ -77,9 +76,16 @@ class Source:
         items = cast("list[Any]", value) if isinstance(value, list) else [value]
         return [item.replace("\x00", "") for item in items if isinstance(item, str) and item]
 
-    def object(self, name: str) -> dict[str, Any]:
+    def object(self, name: str, *, limit: int) -> dict[str, Any]:
+        """An object as it is, or its first ``limit`` members."""
         value = self._data.pop(name, None)
-        return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            self.lose(name, "this is no object", value)
+            return {}
+        members = list(cast("dict[str, Any]", value).items())
+        if len(members) > limit:
+            self.lose(name, f"only the first {limit} members fit", value)
+        return dict(members[:limit])
 
     def lose(self, name: str, reason: str, value: Any = ...) -> None:
         """Report ``name`` with this reason, if it says anything."""
@@ -105,4 +111,4 @@ class Source:
 
 
 def _says_something(value: Any) -> bool:
-    return value is not None and value not in ("", [], {}, False)
+    return not (value is None or value is False or value in ("", [], {}))
