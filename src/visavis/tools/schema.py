@@ -60,7 +60,7 @@ def safe_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         size = len(json.dumps(schema, allow_nan=False))
     except (ValueError, RecursionError):
         raise SchemaError("The schema nests too deeply, or holds a number without end.") from None
-    if _nests_deeper(schema, MAX_DEPTH * 2):
+    if nests_deeper(schema, MAX_DEPTH * 2):
         raise SchemaError("The schema nests too deeply.")
     if size > MAX_BYTES:
         raise SchemaError(f"The schema is larger than {MAX_BYTES} bytes.")
@@ -76,12 +76,13 @@ def safe_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return cast(dict[str, Any], written_out)
 
 
-def _nests_deeper(value: Any, levels: int) -> bool:
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether JSON nests more than so many levels."""
     if isinstance(value, Mapping):
         inner = list(cast(Mapping[str, Any], value).values())
     else:
         inner = cast(list[Any], value) if isinstance(value, list) else []
-    return bool(inner) and (levels == 0 or any(_nests_deeper(one, levels - 1) for one in inner))
+    return bool(inner) and (levels == 0 or any(nests_deeper(one, levels - 1) for one in inner))
 
 
 class _Writer:

@@ -6,16 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
-from visavis.agents.schema import BuiltinTool
 from visavis.agents.tools import ToolDefinition
 from visavis.net.client import GuardedClient
 from visavis.tools.arguments import ArgumentsError, check_arguments
 from visavis.tools.outcome import OfferedTool, ToolOutcome
 from visavis.tools.results import disarm, plain
+from visavis.tools.rules import RESERVED
 from visavis.tools.schema import SchemaError, safe_schema
 from visavis.tools.webhook import FAILURES, exchange, outcome_of
 
@@ -29,9 +29,6 @@ MAX_CALLS = 100
 MAX_REPEATS = 5
 """Of one call with the same arguments; a model that asks on will not learn anything new."""
 MAX_DESCRIPTION_CHARS = 1000
-
-RESERVED = frozenset(get_args(BuiltinTool))
-"""Names that belong to the tools built in."""
 
 Invoke = Callable[[dict[str, Any]], Awaitable[ToolOutcome]]
 
@@ -54,6 +51,8 @@ class Toolbox:
         self._invoke: dict[str, Invoke] = {}
         self._calls: Counter[tuple[str, int]] = Counter()
         self._open = AsyncExitStack()
+        self.left_out: dict[str, str] = {}
+        """MCP servers that are not there: tool id to why."""
 
     async def __aenter__(self) -> Self:
         for tool in self._tools:
@@ -139,6 +138,7 @@ class Toolbox:
         for server, listing in zip(opened, listings, strict=True):
             if isinstance(listing, mcp.McpFailed):
                 log.warning("mcp_left_out", tool_id=server.tool.id, reason=str(listing))
+                self.left_out[server.tool.id] = str(listing)
             elif isinstance(listing, BaseException):
                 raise listing
             else:
