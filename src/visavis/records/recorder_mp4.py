@@ -1,11 +1,10 @@
 """From a capture to an MP4 that plays anywhere: H.264 and AAC, index first.
 
-Run as a process of its own, at low priority, once the call is over:
+Run as a process of its own once the call is over:
 ``python -m visavis.records.recorder_mp4 CAPTURE MP4`` prints the duration as JSON.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -142,8 +141,6 @@ def main() -> int:
     parser.add_argument("capture", type=Path)
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
-    with contextlib.suppress(OSError):
-        os.nice(15)
     os.umask(0o077)
     try:
         duration_ms = write_mp4(arguments.capture, arguments.target)

@@ -35,6 +35,7 @@ TITLES = {
     "recording_not_found": (404, "There is no recording"),
     "recording_pending": (409, "The recording is not ready yet"),
     "scope_missing": (403, "The API key may not do this"),
+    "session_not_joined": (409, "Nobody has joined the session"),
     "session_running": (409, "The session is still running"),
     "storage_unavailable": (503, "The store of recordings does not answer"),
     "tool_in_use": (409, "Agents use this tool"),
@@ -60,6 +61,7 @@ TITLES = {
     "session_ended": (410, "The session has ended"),
     "session_not_found": (404, "No such session"),
     "starting": (503, "The server is still loading"),
+    "too_many_commands": (429, "Too many commands wait"),
     "token_expired": (401, "The room token has expired"),
     "token_in_use": (403, "The room token is in use"),
     "token_invalid": (401, "The room token is not valid"),
@@ -119,7 +121,9 @@ def install(app: FastAPI, audit: Auditor) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        return respond(request, Problem(codes.get(error.status_code, "invalid_request")))
+        response = respond(request, Problem(codes.get(error.status_code, "invalid_request")))
+        response.headers.update(error.headers or {})  # Allow, with a 405
+        return response
 
     @app.exception_handler(DataError)
     async def _unstorable(request: Request, error: DataError) -> JSONResponse:

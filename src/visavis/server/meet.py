@@ -19,6 +19,7 @@ from visavis.server.errors import TITLES, Problem
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor
 from visavis.server.paging import page as page_of
 from visavis.server.services import Provided, Services
+from visavis.sessions.recordings import records
 from visavis.storage import agents as store
 
 WEB = FilePath(str(files("visavis") / "web"))
@@ -62,6 +63,8 @@ class MeetView(MeetEntry):
     """What the page shows before anyone speaks."""
 
     available: bool
+    recording: bool
+    """Whether the page has to ask for consent."""
 
 
 @router.get("/", include_in_schema=False)
@@ -103,7 +106,11 @@ async def directory(
 async def view(agent_id: str, services: Provided) -> MeetView:
     """What a visitor may know of an agent that can be called."""
     agent = await _visitable(services, agent_id)
-    return MeetView(**_entry(agent).model_dump(), available=services.ready)
+    return MeetView(
+        **_entry(agent).model_dump(),
+        available=services.ready,
+        recording=records(agent.configuration),
+    )
 
 
 async def _visitable(services: Services, agent_id: str) -> Agent:

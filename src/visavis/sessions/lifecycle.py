@@ -7,14 +7,17 @@ room token opens the room. Every session ends exactly once, and its end frees it
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from visavis.agents.schema import Agent
+from visavis.agents.merge import merge
+from visavis.agents.schema import Agent, AgentConfiguration, Metadata
+from visavis.conversation.commands import Command, Update
 from visavis.conversation.spec import SessionSpec
 from visavis.events import (
     EndReason,
@@ -25,6 +28,7 @@ from visavis.events import (
     StateEntered,
 )
 from visavis.records.figures import figures
+from visavis.records.wordless import wordless
 from visavis.sessions.control import Candidate, Finished
 from visavis.sessions.journal import Journal
 from visavis.sessions.live import (
@@ -37,6 +41,7 @@ from visavis.sessions.live import (
     now_ms,
 )
 from visavis.sessions.placement import Placement, PlacementError
+from visavis.sessions.recordings import capture_path, records
 from visavis.settings import Settings
 from visavis.storage import sessions as store
 from visavis.storage import slots
@@ -47,6 +52,8 @@ from visavis.storage.tables import SessionRow
 SWEEP_S = 1.0
 RETRY_S = 1.0
 END_S = 10.0
+RETRY_AFTER_S = {"no_worker": 2, "too_many_commands": 1}
+MAX_METADATA = 100
 OVERTIME_MS = 60_000
 """A joined session's slot lease outlives its longest conversation by this much."""
 
@@ -136,6 +143,46 @@ class Sessions:
         except PlacementError as error:
             raise _refusal(error) from error
 
+    async def tell(self, session_id: str, command: Command) -> None:
+        """Hand a command to the conversation.
+
+        Raises ``Refusal`` (``session_ended``, ``session_not_joined``, ``too_many_commands``).
+        """
+        live = self._find(session_id)
+        if live.asked_to_end is not None:
+            raise Refusal("session_ended", "This session has ended.")
+        if not live.placed:
+            raise Refusal("session_not_joined", "Nobody has joined this session yet.")
+        try:
+            await self._placement.tell(session_id, command)
+        except PlacementError as error:
+            raise _refusal(error) from error
+
+    async def update(
+        self,
+        session_id: str,
+        wish: Update,
+        configure: Callable[[AgentConfiguration], AgentConfiguration],
+        metadata: Metadata,
+    ) -> None:
+        """Change a session that has not ended, joined or not; ``metadata`` is a merge patch.
+
+        ``configure`` makes the configuration that ``wish`` leads to, or raises. Raises ``Refusal``.
+        """
+        live = self._find(session_id)
+        async with live.lock:
+            configuration = configure(live.agent.configuration)
+            told = merge(live.options.metadata, metadata)
+            if len(told) > MAX_METADATA:
+                raise Refusal("invalid_request", f"At most {MAX_METADATA} keys of metadata.")
+            if live.placed and wish != Update():
+                await self.tell(session_id, wish)
+            live.agent = live.agent.model_copy(update={"configuration": configuration})
+            live.options = replace(live.options, metadata=told)
+            async with self._database.write() as session:
+                await store.reconfigure(session, session_id, configuration, told)
+                await self._lease(session, live)
+
     async def end(self, session_id: str, reason: EndReason) -> None:
         """End a session and wait until it is over; no harm if it already is.
 
@@ -155,9 +202,10 @@ class Sessions:
             raise Refusal("worker_timeout", "The session does not come to its end.") from None
 
     async def end_all(self, reason: EndReason) -> None:
+        """End every session; one that will not end does not keep the others from it."""
         async with asyncio.TaskGroup() as group:
             for session_id in list(self._live):
-                group.create_task(self.end(session_id, reason))
+                group.create_task(self._end_or_log(session_id, reason))
 
     def joined(self, session_id: str) -> bool:
         """Whether a user has joined; the token's deadline then no longer counts."""
@@ -177,12 +225,18 @@ class Sessions:
         answer = await self._placement.open(self._spec(live), sdp, live.next_seq)
         live.placed = True
         live.pc_id = f"pc-{secrets.token_urlsafe(18)}"
-        joined_ms = now_ms()
-        lease_ms = joined_ms + live.agent.configuration.max_duration_seconds * 1000 + OVERTIME_MS
+        live.joined_ms = now_ms()
         async with self._database.write() as session:
-            await store.mark_joined(session, live.session_id, joined_ms)
-            await slots.extend(session, live.session_id, lease_ms)
+            await store.mark_joined(session, live.session_id, live.joined_ms)
+            await self._lease(session, live)
         return Answer(answer, live.pc_id)
+
+    async def _lease(self, session: AsyncSession, live: Live) -> None:
+        """A joined session holds its slot for its longest conversation and a little more."""
+        if live.joined_ms is not None:
+            longest_ms = live.agent.configuration.max_duration_seconds * 1000
+            live.lease_ms = live.joined_ms + longest_ms + OVERTIME_MS
+            await slots.extend(session, live.session_id, live.lease_ms)
 
     async def _let_go(self, live: Live, reason: EndReason) -> None:
         if not live.placed:
@@ -235,16 +289,28 @@ class Sessions:
             if record.event.state in live.states:
                 return
             live.states.add(record.event.state)
-        await self._journal.add(record)
+        keeps_words = not live.agent.configuration.retention.zero
+        await self._journal.add(record if keeps_words else wordless(record))
 
     async def _sweep(self) -> None:
-        """End reservations that nobody joined in time."""
+        """End reservations that nobody joined in time, and sessions that outlast their lease."""
         while True:
             now = now_ms()
             for live in list(self._live.values()):
-                if live.join_by_ms <= now and live.pc_id is None and not live.lock.locked():
-                    await self.end(live.session_id, EndReason.NEVER_JOINED)
+                if live.asked_to_end is not None or live.lock.locked():
+                    continue
+                if live.pc_id is None and live.join_by_ms <= now:
+                    await self._end_or_log(live.session_id, EndReason.NEVER_JOINED)
+                elif live.lease_ms is not None and live.lease_ms <= now:
+                    live.asked_to_end = EndReason.MAX_DURATION
+                    await self._let_go(live, EndReason.MAX_DURATION)
             await asyncio.sleep(SWEEP_S)
+
+    async def _end_or_log(self, session_id: str, reason: EndReason) -> None:
+        try:
+            await self.end(session_id, reason)
+        except Refusal as refusal:
+            log.error("session_does_not_end", session_id=session_id, code=refusal.code)
 
     async def _settle_leftovers(self) -> None:
         """A server that was killed left sessions open: they ended with it."""
@@ -325,10 +391,16 @@ class Sessions:
             tools=live.options.tools,
             outgoing_allow=self._settings.outgoing_allow,
             recording_consent=live.options.recording_consent,
+            recording_path=self._recording_path(live),
             stt=endpoints.stt,
             llm=endpoints.llm,
             tts=endpoints.tts,
         )
+
+    def _recording_path(self, live: Live) -> str | None:
+        if not records(live.agent.configuration):
+            return None
+        return str(capture_path(self._settings.data_dir, live.session_id))
 
     async def _retry_s(self) -> int:
         async with self._database.read() as session:
@@ -360,4 +432,4 @@ def _new_row(live: Live, created_ms: int) -> SessionRow:
 
 
 def _refusal(error: PlacementError) -> Refusal:
-    return Refusal(error.code, error.message, retry_s=2 if error.code == "no_worker" else None)
+    return Refusal(error.code, error.message, retry_s=RETRY_AFTER_S.get(error.code))

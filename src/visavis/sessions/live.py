@@ -67,6 +67,9 @@ class Live:
     states: set[SessionState] = field(default_factory=set[SessionState])
     pc_id: str | None = None
     placed: bool = False
+    joined_ms: int | None = None
+    lease_ms: int | None = None
+    """When a joined session has overstayed its longest conversation (Unix ms)."""
     asked_to_end: EndReason | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,5 +1,6 @@
 """The database: connections, transactions and migrations. The only file that knows dialects."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from sqlalchemy.ext.asyncio import (
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
+SCRUB_TRIES = 3
+SCRUB_PAUSE_S = 0.1
 
 
 def sqlite_url(path: Path) -> str:
@@ -67,6 +70,25 @@ class Database:
         async with self._engine.connect() as connection:
             return await connection.run_sync(check)
 
+    async def scrub(self) -> None:
+        """Make what was deleted vanish from the database's files as well, where that takes a step.
+
+        SQLite's write-ahead log still holds the pages as they were: it is written back and cut.
+        A reader in its way is waited for, but not for long: the next commits do the rest.
+        """
+        if self._engine.url.get_backend_name() != "sqlite":
+            return
+        for _ in range(SCRUB_TRIES):
+            async with self._engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver: Any = raw.driver_connection
+                cursor = await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy = (await cursor.fetchone())[0]
+                await cursor.close()
+            if not busy:
+                return
+            await asyncio.sleep(SCRUB_PAUSE_S)
+
     async def close(self) -> None:
         await self._engine.dispose()
 
@@ -93,6 +115,7 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, too
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import select, update
+from pydantic import JsonValue
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from visavis.agents.schema import AgentConfiguration
 from visavis.events import (
     SESSION_EVENT,
     EndReason,
@@ -16,7 +18,18 @@ from visavis.events import (
     ToolCallStarted,
     TurnCompleted,
 )
-from visavis.storage.tables import EventRow, Json, SessionRow, StateRow, ToolCallRow, TurnRow
+from visavis.storage.tables import (
+    AttemptRow,
+    DeliveryRow,
+    EventRow,
+    IdempotencyRow,
+    Json,
+    SessionRow,
+    SlotRow,
+    StateRow,
+    ToolCallRow,
+    TurnRow,
+)
 
 
 async def find(session: AsyncSession, session_id: str) -> SessionRow | None:
@@ -55,6 +68,20 @@ async def open_ids(session: AsyncSession) -> Sequence[str]:
     return (await session.scalars(select(SessionRow.id).where(SessionRow.ended_at.is_(None)))).all()
 
 
+async def reconfigure(
+    session: AsyncSession,
+    session_id: str,
+    configuration: AgentConfiguration,
+    metadata: dict[str, JsonValue],
+) -> None:
+    """The session goes on with another configuration than it began with."""
+    await session.execute(
+        update(SessionRow)
+        .where(SessionRow.id == session_id)
+        .values(configuration=configuration.model_dump(mode="json"), meta=metadata)
+    )
+
+
 async def mark_joined(session: AsyncSession, session_id: str, at_ms: int) -> None:
     await session.execute(
         update(SessionRow).where(SessionRow.id == session_id).values(joined_at=at_ms)
@@ -69,6 +96,56 @@ async def mark_ended(
         .where(SessionRow.id == session_id)
         .values(ended_at=at_ms, end_reason=reason.value, figures=figures)
     )
+
+
+async def erase(session: AsyncSession, session_id: str) -> None:
+    """Remove a session and every row that holds any of it, or an answer that told of it."""
+    theirs = select(DeliveryRow.id).where(DeliveryRow.session_id == session_id)
+    statements = [
+        delete(AttemptRow).where(AttemptRow.delivery_id.in_(theirs)),
+        delete(DeliveryRow).where(DeliveryRow.session_id == session_id),
+        delete(IdempotencyRow).where(IdempotencyRow.body.contains(session_id, autoescape=True)),
+        *(
+            delete(table).where(table.session_id == session_id)
+            for table in (EventRow, ToolCallRow, TurnRow, StateRow)
+        ),
+        update(SlotRow).where(SlotRow.session_id == session_id).values(session_id=None),
+        delete(SessionRow).where(SessionRow.id == session_id),
+    ]
+    for statement in statements:
+        await session.execute(statement.execution_options(synchronize_session=False))
+
+
+async def keep_recording(session: AsyncSession, session_id: str, recording: Json) -> bool:
+    """Note where the recording is; False when the session is gone."""
+    statement = (
+        update(SessionRow)
+        .where(SessionRow.id == session_id)
+        .values(recording=recording)
+        .returning(SessionRow.id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.execute(statement)).scalar_one_or_none() is not None
+
+
+async def set_delete_after(session: AsyncSession, session_id: str, at_ms: int) -> None:
+    await session.execute(
+        update(SessionRow)
+        .where(SessionRow.id == session_id)
+        .values(delete_after=at_ms)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def due_for_deletion(session: AsyncSession, now_ms: int, limit: int) -> Sequence[str]:
+    """Ids of ended sessions whose time to be kept is over, longest overdue first."""
+    statement = (
+        select(SessionRow.id)
+        .where(SessionRow.delete_after <= now_ms, SessionRow.ended_at.is_not(None))
+        .order_by(SessionRow.delete_after)
+        .limit(limit)
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def append(session: AsyncSession, records: Sequence[EventRecord]) -> None:

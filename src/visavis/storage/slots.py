@@ -1,4 +1,8 @@
-"""Slot leases: how many sessions there may be, decided in one SQL statement."""
+"""Slot leases: how many sessions there may be, decided in one SQL statement.
+
+A slot is held by a session's id, which is never used again: nothing that comes late can free
+or extend another session's slot. ``fence`` only counts how often a slot was claimed.
+"""
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession

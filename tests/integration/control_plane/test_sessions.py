@@ -247,6 +247,7 @@ async def test_the_page_what_it_asks_for_and_its_policies(open_house):
         "language": "en",
         "portraitUrl": "/avatars/ava/portrait.webp",
         "available": True,
+        "recording": False,
     }
     portrait = await house.http.get(asked["portraitUrl"])
     assert portrait.headers["content-type"] == "image/webp"
