@@ -15,6 +15,7 @@ from visavis.server import (
     keys,
     meet,
     metrics_page,
+    openapi,
     recordings,
     rooms,
     sessions,
@@ -88,6 +89,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(meet.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     app.add_api_route("/readyz", _readyz, include_in_schema=False)
+    openapi.install(app)
     app.mount("/assets", meet.HashedFiles(directory=meet.WEB / "assets", check_dir=False))
     return app
 
