@@ -138,7 +138,7 @@ def from_validation(error: RequestValidationError, code: str = "invalid_request"
     """Name the first field that is wrong, and what it may be where that is known."""
     first: dict[str, Any] = error.errors()[0]
     if first["type"] == "json_invalid" and code == "invalid_request":
-        code = "bad_json"
+        return Problem("bad_json", first["msg"])
     where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     problem = Problem(code, first["msg"])
     if where:
