@@ -6,7 +6,9 @@ from typing import TypeVar
 from visavis.client.agents import Agents
 from visavis.client.analytics import Analytics
 from visavis.client.call import Call
+from visavis.client.keys import Keys
 from visavis.client.sessions import Sessions
+from visavis.client.tools import Tools
 from visavis.client.transport import AsyncTransport, SyncTransport
 
 T = TypeVar("T")
@@ -26,7 +28,9 @@ class Client:
     ) -> None:
         self._transport = SyncTransport(url, api_key, timeout_s)
         self.agents = Agents(self._transport)
+        self.tools = Tools(self._transport)
         self.sessions = Sessions(self._transport)
+        self.keys = Keys(self._transport)
         self.analytics = Analytics(self._transport)
 
     @property
@@ -56,7 +60,9 @@ class AsyncClient:
     ) -> None:
         self._transport = AsyncTransport(url, api_key, timeout_s)
         self.agents = Agents(self._transport)
+        self.tools = Tools(self._transport)
         self.sessions = Sessions(self._transport)
+        self.keys = Keys(self._transport)
         self.analytics = Analytics(self._transport)
 
     @property
