@@ -2,16 +2,24 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
+import structlog
 import uvicorn
 
 from visavis.events import EndReason
+from visavis.jobs.deliveries import Deliveries
+from visavis.jobs.outbox import Outbox
 from visavis.jobs.retention import Retention
+from visavis.jobs.runtime import jobs_url
+from visavis.jobs.schedule import Schedule
+from visavis.jobs.signing import Secrets
+from visavis.net.allow import AllowError
 from visavis.net.client import GuardedClient
 from visavis.server.app import create_app
 from visavis.server.audit_log import AuditLog
@@ -21,6 +29,7 @@ from visavis.server.metrics import Metrics
 from visavis.server.rates import MovingWindow, Rates
 from visavis.server.services import Readiness, Services
 from visavis.server.upkeep import keeping_up
+from visavis.sessions.bells import Bells
 from visavis.sessions.deletion import Deletion
 from visavis.sessions.journal import Journal
 from visavis.sessions.lifecycle import Sessions
@@ -37,6 +46,8 @@ from visavis.storage.database import Database, sqlite_url
 from visavis.storage.vault import Vault
 
 END_ALL_S = 8.0
+
+log = structlog.stdlib.get_logger("visavis.server")
 
 
 class StartError(Exception):
@@ -107,23 +118,43 @@ async def _start(
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, placement: ReadyPlacement, host: ReadyModels
+    settings: Settings,
+    placement: ReadyPlacement,
+    host: ReadyModels,
+    *,
+    redelivery: Schedule | None = None,
 ) -> AsyncGenerator[Services]:
-    """Database, journal and sessions; on exit all sessions end and everything is written."""
+    """Database, journal and sessions; on exit all sessions end and everything is written.
+
+    ``redelivery``: when webhooks are tried again, if not as usual.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings.data_dir / "secret")
     database = Database(settings.database_url or sqlite_url(settings.data_dir / "visavis.db"))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         await database.migrate()
-        http = await stack.enter_async_context(GuardedClient(settings.outgoing_allow))
+        http = await stack.enter_async_context(_outgoing(settings))
+        vault, callback_secret = Vault(secret), Secrets.for_callbacks(secret)
+        deliveries = await stack.enter_async_context(
+            Deliveries(
+                database,
+                http,
+                vault,
+                callback_secret,
+                jobs_url(settings.database_url, settings.data_dir),
+                redelivery,
+            ).running()
+        )
+        outbox = Outbox(deliveries.wake, _base_url(settings))
         metrics = Metrics()
         blobs = _blobs(settings)
         recordings = await stack.enter_async_context(
             Recordings(settings.data_dir, database, blobs).running()
         )
         retention = Retention(database, settings.retention_days)
-        observers: list[Observer] = [metrics, recordings, retention]
+        bells = Bells()
+        observers: list[Observer] = [bells, metrics, recordings, retention, outbox]
         journal = await stack.enter_async_context(Journal(database, observers).running())
         sessions = Sessions(settings, database, journal, placement, host)
         await stack.enter_async_context(sessions.running())
@@ -138,7 +169,9 @@ async def open_services(
             sessions=sessions,
             database=database,
             tokens=RoomTokens(secret),
-            vault=Vault(secret),
+            vault=vault,
+            callback_secret=callback_secret,
+            outbox=outbox,
             http=http,
             blobs=blobs,
             recordings=recordings,
@@ -147,6 +180,7 @@ async def open_services(
             rates=_rates(settings),
             audit=AuditLog(database),
             metrics=metrics,
+            bells=bells,
             parts={"workers": placement, "models": host},
         )
         with contextlib.suppress(TimeoutError):  # the workers' own end follows
@@ -173,6 +207,7 @@ async def serving(services: Services, listener: socket.socket) -> AsyncGenerator
     try:
         yield
     finally:
+        services.bells.close()  # who reads live is told the end now
         server.should_exit = True
         await task
 
@@ -198,6 +233,18 @@ def _blobs(settings: Settings) -> Blobs:
         raise StartError(str(error)) from None
 
 
+def _outgoing(settings: Settings) -> GuardedClient:
+    try:
+        return GuardedClient(settings.outgoing_allow)
+    except AllowError as error:
+        raise StartError(f"VISAVIS_OUTGOING_ALLOW: {error}.") from None
+
+
+def _base_url(settings: Settings) -> str:
+    """How receivers of webhooks may reach us, as far as we know."""
+    return settings.public_url or f"http://{settings.host}:{settings.port}"
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ``StartError`` where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -215,8 +262,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _stop_on_signal() -> asyncio.Event:
+    """Set by the first signal. Who sends a second one does not want to wait: we exit at once."""
     stop = asyncio.Event()
+
+    def obey(number: signal.Signals) -> None:
+        if stop.is_set():
+            log.warning("forced_exit", signal=number.name)
+            os._exit(128 + number)  # workers and model host are on a leash, and follow
+        stop.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, obey, number)
     return stop

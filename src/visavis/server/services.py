@@ -5,11 +5,14 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from visavis.jobs.outbox import Outbox
+from visavis.jobs.signing import Secrets
 from visavis.net.client import GuardedClient
 from visavis.server.audit_log import AuditLog
 from visavis.server.key_ring import KeyRing
 from visavis.server.metrics import Metrics
 from visavis.server.rates import Rates
+from visavis.sessions.bells import Bells
 from visavis.sessions.deletion import Deletion
 from visavis.sessions.lifecycle import Sessions
 from visavis.sessions.recordings import Recordings
@@ -35,6 +38,9 @@ class Services:
     tokens: RoomTokens
     vault: Vault
     http: GuardedClient
+    callback_secret: Secrets
+    """Signs what agents' own callback URLs get."""
+    outbox: Outbox
     blobs: Blobs
     recordings: Recordings
     deletion: Deletion
@@ -42,6 +48,7 @@ class Services:
     rates: Rates
     audit: AuditLog
     metrics: Metrics
+    bells: Bells
     parts: dict[str, Readiness]
     """What must be ready before sessions are taken, by name."""
 

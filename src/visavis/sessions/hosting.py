@@ -81,6 +81,8 @@ class Worker:
         self._channel = channel
         self._hosting = hosting
         self._sessions: dict[str, Hosted] = {}
+        self._opening: set[str] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
         self._leaving = asyncio.Event()
 
@@ -146,12 +148,18 @@ class Worker:
     async def _open(self, request: OpenRoom) -> str:
         if self._draining:
             raise RoomError("no_worker", "This worker takes no more sessions.")
+        session_id = request.spec.session_id
         room = self._hosting.open_room(request.spec)
+        self._opening.add(session_id)
         try:
             sdp = await room.answer(request.sdp)
+            if session_id not in self._opening:
+                raise RoomError("session_ended", "This session has ended.")
         except BaseException:
             await room.close()
             raise
+        finally:
+            self._opening.discard(session_id)
         hosted = Hosted(request.spec, room, request.first_seq)
         self._sessions[request.spec.session_id] = hosted
         # Not in the task group: a session that never ends must not keep the worker from leaving.
@@ -223,7 +231,10 @@ class Worker:
 
     def _end(self, session_id: str, reason: EndReason) -> None:
         hosted = self._sessions.get(session_id)
-        if hosted is not None and hosted.task is not None and hosted.asked_to_end is None:
+        if hosted is None:  # its room is not open yet, and never will be
+            self._opening.discard(session_id)
+            self._send(Finished(session_id=session_id, reason=reason))
+        elif hosted.task is not None and hosted.asked_to_end is None:
             hosted.asked_to_end = reason
             # Not at once: a task cancelled before its first step would skip its own clean-up.
             loop = asyncio.get_running_loop()
@@ -237,6 +248,9 @@ class Worker:
         log.error("session_stuck", session_id=hosted.spec.session_id)
         self._draining = True
         self._send(Retiring())
+        closing = asyncio.create_task(self._release(hosted))  # the user need not wait, too
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         self._finish(hosted, EndReason.ERROR)
 
     async def _end_all(self) -> None:

@@ -4,6 +4,8 @@ Everything around them is the product: process, control channel, supervision, re
 """
 
 import asyncio
+import contextlib
+import itertools
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -97,6 +99,15 @@ async def converse(
         case "hang":
             await asyncio.sleep(0.3)  # let the events out, then block the loop for good
             threading.Event().wait()
+        case "obey":  # says what it is told, in the words in which it was told
+            for turn_id in itertools.count(2):
+                told = await inbox.get()
+                inbox.served()
+                emit(AgentSaid(turn_id, told.model_dump_json(exclude_none=True)))
+        case "stubborn":  # does not end when it should, nor ever
+            while True:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(3600)
         case _:
             return await room.departed()
     return EndReason.ERROR
