@@ -1,8 +1,8 @@
 """What a face does when: a pure function of the clock, the phases so far, the speech and a seed.
 
-Layers, summed and clamped: speech, then gestures of the phase (listening, thinking, …), then the
-idle life that never stops (blinks, saccades, breath, a head that is never quite still). Nothing is
-carried from frame to frame, so frames may be dropped or drawn twice.
+Layers, summed and clamped: speech, then gestures of the phase (listening, thinking, …) and the
+mood, then the idle life that never stops (blinks, saccades, breath, a head that is never quite
+still). Nothing is carried from frame to frame, so frames may be dropped or drawn twice.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,13 @@ class Animator:
         self._drift = rng.normal(0, 1, (6, 512))
         self._side = float(rng.choice((-1, 1)))
 
-    def pose(self, at_us: int, phases: Sequence[PhaseSpan], speech: Speech) -> Pose:
+    def pose(
+        self,
+        at_us: int,
+        phases: Sequence[PhaseSpan],
+        speech: Speech,
+        mood: Coefficients | None = None,
+    ) -> Pose:
         """The face at ``at_us``. ``phases`` are the latest few, oldest first, at least one."""
         now = at_us / 1e6
         felt = _felt(at_us, phases)
@@ -87,6 +93,8 @@ class Animator:
         coefficients = speech.mouth.coefficients + _ACCENT * speech.stress + _INHALE * inhale
         for phase, amount in felt.items():
             coefficients = coefficients + _EXPRESSION[phase] * amount
+        if mood is not None:
+            coefficients = coefficients + mood
         yaw, pitch, roll = self._head(now, since, felt, speech.stress)
         gaze = self._gaze(now, felt, inhale, yaw, pitch)
         coefficients += _lids_follow(gaze[1])

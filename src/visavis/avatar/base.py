@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from visavis.media import I420, TurnSpeech
 
@@ -15,6 +15,9 @@ class Phase(StrEnum):
     THINKING = "thinking"
     SPEAKING = "speaking"
     INTERRUPTED = "interrupted"
+
+
+Emotion = Literal["neutral", "happy", "sad", "surprised", "concerned", "thoughtful"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ class Avatar(Protocol):
 
     def clear(self, turn_id: int) -> None:
         """Forget speech of ``turn_id`` and older (barge-in, or the turn is over)."""
+        ...
+
+    def feel(self, emotion: Emotion, intensity: float) -> None:
+        """Let ``emotion`` colour the face from now on; 0 <= ``intensity`` <= 1. Any thread."""
         ...
 
     def frame(self, at: Playhead, out: I420) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 
 from visavis.avatar import kernels
 from visavis.avatar.animator import Animator, PhaseSpan, Speech, fade
-from visavis.avatar.base import Playhead
+from visavis.avatar.base import Emotion, Playhead
 from visavis.avatar.coefficients import ARKIT, Pose
 from visavis.avatar.mesh import Posed
+from visavis.avatar.moods import Moods
 from visavis.avatar.renderer import Renderer
 from visavis.avatar.rig import Rig
 from visavis.avatar.speech import SpeechTrack
@@ -41,6 +42,7 @@ class Puppet:
         self._said = (_STILL, 0)
         """The last mouth that spoke, and when, in microseconds: it fades from there."""
         self._ready_us: int | None = None
+        self._moods = Moods()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,6 +57,9 @@ class Puppet:
             for turn in [turn for turn in self._tracks if turn <= turn_id]:
                 del self._tracks[turn]
 
+    def feel(self, emotion: Emotion, intensity: float) -> None:
+        self._moods.turn_to(emotion, intensity)
+
     def frame(self, at: Playhead, out: I420) -> None:
         self.draw(self.pose(at), out)
 
@@ -64,7 +69,8 @@ class Puppet:
         if not self._phases or self._phases[-1] != latest:
             self._phases.append(latest)
         speech = self._speech(at)
-        pose = self._animator.pose(at.capture_us, tuple(self._phases), speech)
+        mood = self._moods.at(at.capture_us)
+        pose = self._animator.pose(at.capture_us, tuple(self._phases), speech, mood)
         np.clip(pose.coefficients + self._rest, 0, 1, out=pose.coefficients)
         return pose
 

@@ -10,6 +10,8 @@ from visavis.events import (
     AgentStoppedSpeaking,
     SessionError,
     SessionEvent,
+    ToolCallFinished,
+    ToolCallStarted,
     UserStartedSpeaking,
     UserStoppedSpeaking,
     UserTranscript,
@@ -70,6 +72,11 @@ def as_rtvi(event: SessionEvent) -> RtviMessage | None:
             )
         case AgentStoppedSpeaking():
             return rtvi.bot_stopped_speaking()
+        case ToolCallStarted():
+            return rtvi.function_call_started(event.name)
+        case ToolCallFinished():
+            cancelled = event.error_code == "cancelled"
+            return rtvi.function_call_stopped(event.call_id, event.name, cancelled=cancelled)
         case SessionError():
             return rtvi.error(event.message, fatal=event.fatal)
         case _:

@@ -130,6 +130,11 @@ class Playout:
         with self._lock:
             timeline.append(speech)
 
+    def unheard_s(self) -> float:
+        """How much speech is queued, in seconds."""
+        with self._lock:
+            return self._timeline.buffered_s if self._timeline else 0.0
+
     def finish(self, turn_id: int) -> None:
         """No more speech will come for this turn; it is reported when all was heard."""
         with self._lock:

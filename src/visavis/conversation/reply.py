@@ -2,25 +2,28 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from visavis.conversation import answering
 from visavis.conversation.clauses import clauses
 from visavis.conversation.dialogue import Dialogue
 from visavis.conversation.floor import Line
 from visavis.conversation.speaker import Resampler, Speaker, with_words
 from visavis.conversation.streams import closing, each, noted, once
+from visavis.conversation.tool_calls import ToolCalls
 from visavis.conversation.turn import Turn
 from visavis.media import SpeechChunk, TurnSpeech, now_us
 
 
-def answer(turn: Turn, dialogue: Dialogue, speaker: Speaker) -> AsyncIterator[TurnSpeech]:
+def answer(
+    turn: Turn, dialogue: Dialogue, tools: ToolCalls, speaker: Speaker
+) -> AsyncIterator[TurnSpeech]:
     """What the model has to say to the turn's user text, clause by clause."""
-    text = each(dialogue.reply(turn.user_text), lambda: turn.mark("llm_first_token_ms", now_us()))
-    return _voiced(turn, clauses(text), speaker)
+    return _voiced(turn, clauses(answering.answer(turn, dialogue, tools)), speaker)
 
 
-async def write(turn: Turn, dialogue: Dialogue) -> AsyncIterator[str]:
+async def write(turn: Turn, dialogue: Dialogue, tools: ToolCalls) -> AsyncIterator[str]:
     """The same in writing."""
-    text = each(dialogue.reply(turn.user_text), lambda: turn.mark("llm_first_token_ms", now_us()))
-    async with closing(noted(clauses(text), turn.written)) as sentences:
+    text = clauses(answering.answer(turn, dialogue, tools))
+    async with closing(noted(text, turn.written)) as sentences:
         async for sentence in sentences:
             yield sentence
 

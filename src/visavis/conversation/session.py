@@ -8,16 +8,21 @@ import structlog
 from visavis.agents.schema import LlmConfig
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.assets import Assets
+from visavis.conversation.builtin_tools import builtin_tools
+from visavis.conversation.client_tools import ClientTools
 from visavis.conversation.commands import Inbox, Update
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.fillers import Fillers
 from visavis.conversation.idle import Deadline, IdleWatch
 from visavis.conversation.listener import Listener
 from visavis.conversation.playout import Playout
 from visavis.conversation.recording import RecordedRoom
+from visavis.conversation.session_tools import keep_tools_open, languages_of
 from visavis.conversation.speaker import Speaker
 from visavis.conversation.spec import SessionSpec
 from visavis.conversation.steering import Steering
 from visavis.conversation.streams import closing, once
+from visavis.conversation.tool_calls import ToolCalls
 from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn_taking import TurnTaking
 from visavis.events import EndReason, SessionError, SessionEvent, SessionState, StateEntered
@@ -86,7 +91,12 @@ class _Session:
         stt = resolve.speech_to_text(spec.stt, prompt=agent.stt.prompt)
         llm = self._language_model()
         self._speaker = Speaker(resolve.text_to_speech(spec.tts), agent.tts.voice_id)
-        self._dialogue = Dialogue(llm, self._system_prompt())
+        self._dialogue = Dialogue(llm, agent.llm.system_prompt, spec.context)
+        self._fillers = Fillers(agent.language)
+        self._tools = ToolCalls(self._announcer, self._fillers)
+        self._client_ready = asyncio.Event()
+        self._client_tools = ClientTools(self._announcer, self._client_ready)
+        self._tools_open = asyncio.Event()
         self._turns = TurnTaking(
             self._listener,
             lambda: Transcriber(stt, self._language),
@@ -94,15 +104,24 @@ class _Session:
             self._speaker,
             self._announcer,
             self._fail,
+            self._tools,
             interruptible=agent.turn_taking.interruptible,
         )
         self._steering = Steering(commands, self._turns, self._dialogue, self._update)
         avatar = assets.new_avatar(agent.video.character_id)
+        self._tools.offer(
+            builtin_tools(
+                agent.tool_calling.builtin,
+                languages=languages_of(spec),
+                speak_language=self._speak_language,
+                feel=avatar.feel,
+            )
+        )
+        self._dialogue.offer(self._tools.specs)
         encoder = assets.new_encoder(*avatar.size)
         self._playout = Playout(room, avatar, encoder, self._turns.on_playout)
         room.request_keyframe = self._playout.video.request_keyframe
         self._connected = asyncio.Event()
-        self._client_ready = asyncio.Event()
         self._apology: list[SpeechChunk] = []
         self._over: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
 
@@ -111,6 +130,12 @@ class _Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._turns.attach(self._playout, tasks)
+                self._tools.attach(
+                    tasks,
+                    self._playout.unheard_s,
+                    self._turns.tell,
+                    lambda: self._end(EndReason.AGENT_ENDED),
+                )
                 tasks.create_task(self._announcer.run())
                 tasks.create_task(self._watch_user())
                 tasks.create_task(self._live(tasks))
@@ -120,6 +145,8 @@ class _Session:
                 raise _Over
         except* _Over:
             pass
+        finally:
+            self._tools.close()
         await self._announcer.flush()
         return reason
 
@@ -142,11 +169,11 @@ class _Session:
         self._llm_config = self._llm_config.model_copy(update=wanted)
         self._dialogue.think_with(self._language_model())
         if wish.system_prompt is not None:
-            self._dialogue.instruct(self._system_prompt())
+            self._dialogue.instruct(wish.system_prompt)
         if wish.voice_id is not None:
             self._speaker.voice = wish.voice_id
         if wish.language is not None:
-            self._language = wish.language
+            self._speak_language(wish.language)
         if wish.max_duration_seconds is not None:
             self._deadline.set(wish.max_duration_seconds)
 
@@ -158,8 +185,9 @@ class _Session:
             session_id=self._spec.session_id,
         )
 
-    def _system_prompt(self) -> str:
-        return "\n\n".join(filter(None, (self._llm_config.system_prompt, self._spec.context)))
+    def _speak_language(self, language: str) -> None:
+        self._language = language
+        self._fillers.speak(language)
 
     # -- from connecting to talking
 
@@ -167,6 +195,11 @@ class _Session:
         """The face is live as soon as the room is, whatever the models still need."""
         voice = tasks.create_task(self._prepare_voice())
         tasks.create_task(self._prepare_model())
+        tasks.create_task(
+            keep_tools_open(
+                self._spec, self._tools, self._client_tools, self._dialogue, self._tools_open
+            )
+        )
         self._emit(StateEntered(SessionState.WEBRTC_CONNECTION))
         try:
             await self._room.connect()
@@ -208,6 +241,7 @@ class _Session:
 
         A passing failure is left to the first reply, which may fare better.
         """
+        await self._tools_open.wait()
         try:
             await self._dialogue.prefill()
         except ProviderError as error:
@@ -286,6 +320,10 @@ class _Session:
             case rtvi.Interrupt():
                 if not self._turns.stop(by_user=True):
                     problem = "This agent finishes what it says."
+                    self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
+            case rtvi.FunctionCallResult() as answered:
+                if not self._client_tools.answer(answered):
+                    problem = "Nobody waits for that result."
                     self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
             case rtvi.DisconnectBot():
                 self._end(EndReason.USER_LEFT)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from visavis.conversation.exchange import Round
 from visavis.conversation.transcriber import Transcriber
 from visavis.events import TurnTimings
 
@@ -38,6 +39,12 @@ class Turn:
     """The reply may be heard: the user is done and this is the answer to what was said."""
     written: list[str] = field(default_factory=list[str])
     heard: list[str] = field(default_factory=list[str])
+    rounds: list[Round] = field(default_factory=list[Round])
+    """The tools that were called, and what they answered."""
+    fillers: list[str] = field(default_factory=list[str])
+    """Said while a tool kept everyone waiting; no part of the answer."""
+    hangs_up: bool = False
+    """The agent ends the call once this was heard."""
     audible: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
     timings: TurnTimings = field(default_factory=TurnTimings)
@@ -46,6 +53,17 @@ class Turn:
         """Note when a stage was reached."""
         if self.since_us is not None:
             self.timings = replace(self.timings, **{stage: (at_us - self.since_us) / 1000})
+
+    def mark_once(self, stage: Stage, at_us: int) -> None:
+        """Note when a stage was first reached."""
+        if getattr(self.timings, stage) is None:
+            self.mark(stage, at_us)
+
+    def answer_in(self, said: str) -> str:
+        """``said`` without what only filled the silence."""
+        for filler in self.fillers:
+            said = said.replace(filler, "", 1)
+        return " ".join(said.split())
 
     def drop_reply(self) -> None:
         """Stop the reply and forget what it has written."""

@@ -15,11 +15,13 @@ from visavis.conversation import playout as mouth
 from visavis.conversation import reply
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.exchange import to_remember
 from visavis.conversation.floor import Line, Queue, Typed
 from visavis.conversation.listener import Listener, UtteranceEvent
 from visavis.conversation.playout import Playout, PlayoutEvent
 from visavis.conversation.speaker import Speaker
 from visavis.conversation.streams import closing
+from visavis.conversation.tool_calls import ToolCalls
 from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn import Turn
 from visavis.events import (
@@ -33,7 +35,7 @@ from visavis.events import (
     UserTranscript,
 )
 from visavis.media import SpeechChunk, TurnSpeech, now_us
-from visavis.providers.base import ProviderError, Transcript
+from visavis.providers.base import Message, ProviderError, Transcript
 from visavis.rooms import rtvi
 
 log = structlog.stdlib.get_logger("visavis.conversation")
@@ -50,6 +52,7 @@ class TurnTaking:
         speaker: Speaker,
         announcer: Announcer,
         fail: Fail,
+        tools: ToolCalls,
         *,
         interruptible: bool = True,
     ) -> None:
@@ -59,6 +62,9 @@ class TurnTaking:
         self._speaker = speaker
         self._announcer = announcer
         self._fail = fail
+        self._tools = tools
+        self._news: list[Message] = []
+        """What tools answered after their turns, not told yet."""
         self._interruptible = interruptible
         self._waiting = Queue()
         self._turn: Turn | None = None
@@ -106,10 +112,7 @@ class TurnTaking:
         turn.since_us = now_us()
         turn.user_text = text
         turn.user_done = True
-        if voiced:
-            self._begin_reply(turn, reply.answer(turn, self._dialogue, self._speaker))
-        else:
-            turn.reply = self._tasks.create_task(self._write(turn))
+        self._begin_answer(turn, voiced=voiced)
         self._approve(turn)
 
     def stop(self, *, by_user: bool = False) -> bool:
@@ -164,6 +167,18 @@ class TurnTaking:
         self._begin_reply(turn, reply.recite(turn, line, self._speaker))
         turn.approved.set()
         line.begun()
+
+    def tell(self, exchange: Sequence[Message]) -> None:
+        """A tool has answered late: tell the user when nobody speaks, or in the next reply."""
+        self._news += exchange
+        self._give_floor()
+
+    def _tell_news(self) -> None:
+        turn = self._open_turn()
+        turn.user_done = True
+        self._begin_answer(turn)
+        self._playout.set_phase(Phase.THINKING)
+        turn.approved.set()
 
     async def say_last(self, speech: Sequence[SpeechChunk]) -> None:
         """Say prepared speech over everything else, listen no more, return when it was heard."""
@@ -255,7 +270,7 @@ class TurnTaking:
             turn.user_text = text
             turn.drop_reply()
             if text:
-                self._begin_reply(turn, reply.answer(turn, self._dialogue, self._speaker))
+                self._begin_answer(turn)
         if settled and turn.user_done:
             self._answer(turn)
         elif text:
@@ -279,6 +294,15 @@ class TurnTaking:
 
     # -- a reply
 
+    def _begin_answer(self, turn: Turn, *, voiced: bool = True) -> None:
+        self._dialogue.learn(self._news)
+        self._news.clear()
+        if voiced:
+            speech = reply.answer(turn, self._dialogue, self._tools, self._speaker)
+            self._begin_reply(turn, speech)
+        else:
+            turn.reply = self._tasks.create_task(self._write(turn))
+
     def _begin_reply(self, turn: Turn, speech: AsyncIterator[TurnSpeech]) -> None:
         turn.reply = self._tasks.create_task(self._play(turn, speech))
 
@@ -298,7 +322,7 @@ class TurnTaking:
     async def _write(self, turn: Turn) -> None:
         """Answer in writing."""
         try:
-            async with closing(reply.write(turn, self._dialogue)) as sentences:
+            async with closing(reply.write(turn, self._dialogue, self._tools)) as sentences:
                 async for sentence in sentences:
                     turn.heard.append(sentence)
                     self._announcer.send(
@@ -330,6 +354,8 @@ class TurnTaking:
                 self.on_utterance(event)
         if self._turn is None and (line := self._waiting.next_line()):
             self._utter(line, self._interruptible)
+        if self._turn is None and self._news:
+            self._tell_news()
 
     # -- turns
 
@@ -350,9 +376,11 @@ class TurnTaking:
     def _complete(self, turn: Turn, *, interrupted: bool) -> None:
         said = " ".join(turn.heard if interrupted else turn.written)
         turn.drop_reply()
+        self._tools.turn_over(turn, interrupted=interrupted)
         self._listener.guard(agent_speaks=False)
         if turn.remembered:
-            self._dialogue.remember(turn.user_text, said)
+            exchange = to_remember(turn.rounds)
+            self._dialogue.remember(turn.user_text, turn.answer_in(said), exchange)
             self.reread()
         if turn.audible:
             self._announcer.publish(AgentStoppedSpeaking(turn.id, interrupted))
@@ -384,7 +412,8 @@ class TurnTaking:
         turn.over.set()
         if turn is self._turn:
             self._turn = None
-            if self._waiting:  # not now: the caller may be about to open the next turn itself
+            if self._waiting or self._news:
+                # Not now: the caller may be about to open the next turn itself.
                 asyncio.get_running_loop().call_soon(self._give_floor)
 
 

@@ -44,9 +44,21 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    role: Literal["system", "user", "assistant"]
+    """``tool_calls`` are an assistant's; a "tool" message answers one of them by its id."""
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +75,6 @@ class ToolSpec:
     parameters: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    id: str
-    name: str
-    arguments: str
-    """JSON, as the model wrote it."""
-
-
 class SpeechToText(Protocol):
     def stream(
         self, audio: AsyncIterator[AudioChunk | Flush], *, language: str | None
@@ -81,12 +85,15 @@ class SpeechToText(Protocol):
 
 class LanguageModel(Protocol):
     def reply(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), *, may_call: bool = True
     ) -> AsyncIterator[TextDelta | ToolCall]:
-        """Stream a reply. Closing the iterator stops the model."""
+        """Stream a reply. Closing the iterator stops the model.
+
+        ``may_call=False``: the tools stay in the prompt, but the answer must be in words.
+        """
         ...
 
-    async def prefill(self, messages: Sequence[Message]) -> None:
+    async def prefill(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> None:
         """Bring a prompt prefix into the model's cache, where it has one; cheap otherwise."""
         ...
 

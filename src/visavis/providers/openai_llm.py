@@ -36,12 +36,12 @@ class OpenAiLanguageModel:
         self._is_embedded: bool | None = None
 
     async def reply(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), *, may_call: bool = True
     ) -> AsyncIterator[TextDelta | ToolCall]:
         """See ``LanguageModel``. Tool calls come complete, after the text."""
         calls: dict[int, _PartialCall] = {}
         with provider_errors("The language model"):
-            stream = await self._open(messages, tools, self._max_tokens)
+            stream = await self._open(messages, tools, self._max_tokens, may_call)
             try:
                 async for chunk in stream:
                     for choice in chunk.choices[:1]:
@@ -53,7 +53,7 @@ class OpenAiLanguageModel:
         for call in calls.values():
             yield ToolCall(call.id, call.name, call.arguments)
 
-    async def prefill(self, messages: Sequence[Message]) -> None:
+    async def prefill(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> None:
         """Let our own model host read ``messages`` now; other servers are left alone."""
         with provider_errors("The language model"):
             if self._is_embedded is None:
@@ -61,7 +61,7 @@ class OpenAiLanguageModel:
                 self._is_embedded = any(model.owned_by == _EMBEDDED for model in models.data)
             if not self._is_embedded:
                 return
-            stream = await self._open(messages, (), max_tokens=1)
+            stream = await self._open(messages, tools, max_tokens=1)
             try:
                 async for _ in stream:
                     pass
@@ -69,9 +69,17 @@ class OpenAiLanguageModel:
                 await stream.response.aclose()
 
     async def _open(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        max_tokens: int,
+        may_call: bool = True,
     ) -> openai.AsyncStream[ChatCompletionChunk]:
-        optional: dict[str, Any] = {"tools": [_tool(tool) for tool in tools]} if tools else {}
+        optional: dict[str, Any] = {}
+        if tools:
+            optional["tools"] = [_tool(tool) for tool in tools]
+            if not may_call:
+                optional["tool_choice"] = "none"
         return await self._client.chat.completions.create(
             model=self._model,
             messages=[_message(message) for message in messages],
@@ -84,7 +92,18 @@ class OpenAiLanguageModel:
 
 
 def _message(message: Message) -> ChatCompletionMessageParam:
-    return cast("ChatCompletionMessageParam", {"role": message.role, "content": message.content})
+    wire: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        wire["content"] = message.content or None
+        wire["tool_calls"] = [_call(call) for call in message.tool_calls]
+    if message.role == "tool":
+        wire["tool_call_id"] = message.tool_call_id
+    return cast("ChatCompletionMessageParam", wire)
+
+
+def _call(call: ToolCall) -> dict[str, object]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _tool(tool: ToolSpec) -> dict[str, object]:

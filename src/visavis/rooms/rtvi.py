@@ -129,13 +129,29 @@ class ClientMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionCallResult:
+    """The client has run a function that it was asked to."""
+
+    call_id: str
+    result: object
+
+
+@dataclass(frozen=True, slots=True)
 class Unsupported:
     """A type that we do not serve; answered by ``error-response``."""
 
     type: str
 
 
-Request = ClientReady | SendText | Interrupt | DisconnectBot | ClientMessage | Unsupported
+Request = (
+    ClientReady
+    | SendText
+    | Interrupt
+    | DisconnectBot
+    | ClientMessage
+    | FunctionCallResult
+    | Unsupported
+)
 
 
 def request(message: RtviMessage) -> Request:
@@ -161,6 +177,12 @@ def request(message: RtviMessage) -> Request:
             if kind == "interrupt":
                 return Interrupt()
             return ClientMessage(message.id, kind, data.get("d"))
+        case "llm-function-call-result":
+            call_id = data.get("tool_call_id")
+            if not isinstance(call_id, str) or "result" not in data:
+                problem = 'llm-function-call-result needs "tool_call_id" and "result".'
+                raise RtviError("malformed_message", problem)
+            return FunctionCallResult(call_id, data["result"])
         case other:
             return Unsupported(other)
 
@@ -255,6 +277,32 @@ def bot_llm_text(text: str) -> RtviMessage:
 
 def bot_tts_text(text: str) -> RtviMessage:
     return RtviMessage("bot-tts-text", {"text": text})
+
+
+def function_call_started(name: str) -> RtviMessage:
+    """The agent calls a tool."""
+    return RtviMessage("llm-function-call-started", {"function_name": name})
+
+
+def function_call_in_progress(call_id: str) -> RtviMessage:
+    """The call runs. Without a name: that would ask the client to run it."""
+    return RtviMessage("llm-function-call-in-progress", {"tool_call_id": call_id})
+
+
+def function_call(call_id: str, name: str, arguments: dict[str, object]) -> RtviMessage:
+    """Asks the client to run a function; answered by ``llm-function-call-result``."""
+    data: dict[str, object] = {"tool_call_id": call_id}
+    return RtviMessage(
+        "llm-function-call-in-progress", {**data, "function_name": name, "arguments": arguments}
+    )
+
+
+def function_call_stopped(call_id: str, name: str, *, cancelled: bool) -> RtviMessage:
+    """The call is over. Results stay here: what a tool answers is not the client's to see."""
+    return RtviMessage(
+        "llm-function-call-stopped",
+        {"tool_call_id": call_id, "function_name": name, "cancelled": cancelled},
+    )
 
 
 def server_message(data: dict[str, object]) -> RtviMessage:

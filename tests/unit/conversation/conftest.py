@@ -17,7 +17,7 @@ from visavis.media import (
     TurnSpeech,
     WordTime,
 )
-from visavis.providers.base import Flush, TextDelta, Transcript
+from visavis.providers.base import Flush, TextDelta, ToolCall, Transcript
 from visavis.testing import MemoryRoom
 
 WORD_S = 0.1
@@ -28,6 +28,7 @@ class FakeAvatar:
     size: tuple[int, int] = (32, 32)
     pushed: list[TurnSpeech] = field(default_factory=list)
     cleared: list[int] = field(default_factory=list)
+    felt: list[tuple[str, float]] = field(default_factory=list)
     frames: list[Playhead] = field(default_factory=list)
 
     def push_speech(self, speech: TurnSpeech) -> None:
@@ -35,6 +36,9 @@ class FakeAvatar:
 
     def clear(self, turn_id: int) -> None:
         self.cleared.append(turn_id)
+
+    def feel(self, emotion: str, intensity: float) -> None:
+        self.felt.append((emotion, intensity))
 
     def frame(self, at: Playhead, out: I420) -> None:
         self.frames.append(at)
@@ -133,27 +137,38 @@ class Stt:
 
 @dataclass
 class Llm:
-    """Replies what ``answer`` says to the last message, in one delta per word."""
+    """Replies what ``answer`` says to the last message, in one delta per word.
+
+    An answer may also be a list of texts and tool calls.
+    """
 
     answer: Callable[[str], object] = lambda text: f"You said: {text}"
     asked: list = field(default_factory=list)
     prefilled: list = field(default_factory=list)
+    messages: list = field(default_factory=list)
+    offered: list = field(default_factory=list)
     open: int = 0
 
-    async def reply(self, messages, tools=()):
+    async def reply(self, messages, tools=(), *, may_call=True):
         self.asked.append([(m.role, m.content) for m in messages])
+        self.messages.append(list(messages))
+        self.offered.append([tool.name for tool in tools] if may_call else None)
         answer = self.answer(messages[-1].content)
         if isinstance(answer, Exception):
             raise answer
         self.open += 1
         try:
-            for word in answer.split(" "):
-                await asyncio.sleep(0)
-                yield TextDelta(word + " ")
+            for piece in answer if isinstance(answer, list) else [answer]:
+                if isinstance(piece, ToolCall):
+                    yield piece
+                    continue
+                for word in piece.split(" "):
+                    await asyncio.sleep(0)
+                    yield TextDelta(word + " ")
         finally:
             self.open -= 1
 
-    async def prefill(self, messages):
+    async def prefill(self, messages, tools=()):
         self.prefilled.append([(m.role, m.content) for m in messages])
 
 

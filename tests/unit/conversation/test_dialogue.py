@@ -11,14 +11,14 @@ class ScriptedLlm:
         self.replies = list(replies)
         self.asked = []
 
-    async def reply(self, messages, tools=()):
+    async def reply(self, messages, tools=(), *, may_call=True):
         self.asked.append(list(messages))
         for delta in self.replies.pop(0):
             if isinstance(delta, Exception):
                 raise delta
             yield TextDelta(delta)
 
-    async def prefill(self, messages):
+    async def prefill(self, messages, tools=()):
         self.asked.append(list(messages))
 
 
@@ -27,7 +27,7 @@ BROKEN = ProviderError("broken", "No.", retryable=False)
 
 
 async def text(dialogue, user_text="Hi"):
-    return [delta async for delta in dialogue.reply(user_text)]
+    return [delta.text async for delta in dialogue.reply(user_text)]
 
 
 async def test_the_model_sees_what_was_heard():

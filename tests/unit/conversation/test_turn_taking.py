@@ -8,6 +8,7 @@ from visavis import events as ev
 from visavis.avatar.base import Phase
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.fillers import Fillers
 from visavis.conversation.listener import (
     UtteranceAudio,
     UtteranceEnded,
@@ -16,6 +17,7 @@ from visavis.conversation.listener import (
     UtteranceStarted,
 )
 from visavis.conversation.speaker import Speaker
+from visavis.conversation.tool_calls import ToolCalls
 from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn_taking import TurnTaking
 from visavis.media import AudioChunk, now_us
@@ -48,15 +50,26 @@ class Talk:
             self.providers.Tts(),
         )
         self.ear = Ear()
+        announcer = Announcer(self.stage.room, self.log.append)
+        self.dialogue = Dialogue(self.llm, "S")
+        self.tools = ToolCalls(announcer, Fillers("en"))
         self.turns = TurnTaking(
             self.ear,
             lambda: Transcriber(self.stt, "en"),
-            Dialogue(self.llm, "S"),
+            self.dialogue,
             Speaker(self.tts, "v"),
-            Announcer(self.stage.room, self.log.append),
+            announcer,
             self.failures.append,
+            self.tools,
         )
         self.turns.attach(self.stage.playout, self.tasks)
+        self.hung_up = []
+        self.tools.attach(
+            self.tasks,
+            self.stage.playout.unheard_s,
+            self.turns.tell,
+            lambda: self.hung_up.append(True),
+        )
         self.stage.report = self.turns.on_playout
 
     async def settle(self):
