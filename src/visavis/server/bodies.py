@@ -1,4 +1,4 @@
-"""Request bodies: read whole, within bounds of size and time, and fit to be JSON."""
+"""Requests within bounds: a short head, and a body that comes whole, in time, and fit to read."""
 
 import asyncio
 import json
@@ -12,6 +12,8 @@ from visavis.server.errors import Problem, respond
 
 MAX_BODY = 256 * 1024
 """Bytes; an SDP offer has about 10 000."""
+MAX_HEAD = 32 * 1024
+"""Bytes of all headers and the address."""
 BODY_S = 20.0
 """A body that takes longer is a client that holds the line."""
 MAX_DEPTH = 64
@@ -23,7 +25,7 @@ _SUSPECT = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{300}|\\u[dD][89abAB]|\\u[d
 
 
 class BodyMiddleware:
-    """Hands routes a body that came whole, or answers 408, 413, or 400 (``bad_json``)."""
+    """Hands routes a body that came whole, or answers 408, 413, 431, or 400 (``bad_json``)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +35,7 @@ class BodyMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            check_address(scope)
+            check_head(scope)
             body = await _read_json(scope, receive)
         except Problem as problem:
             await respond(Request(scope), problem)(scope, receive, send)
@@ -46,8 +48,13 @@ class BodyMiddleware:
         await self._app(scope, replay, send)
 
 
-def check_address(scope: Scope) -> None:
-    """Raise ``Problem`` where path or query hold the character NUL, which databases refuse."""
+def check_head(scope: Scope) -> None:
+    """Raise ``Problem`` where the head is longer than any honest one (``head_too_large``), or the
+    address holds the character NUL, which databases refuse.
+    """
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    if fields + len(scope["raw_path"]) + len(scope["query_string"]) > MAX_HEAD:
+        raise Problem("head_too_large", f"Address and headers may have {MAX_HEAD} bytes in all.")
     if "\x00" in scope["path"]:
         raise Problem("not_found")
     if b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:

@@ -21,6 +21,7 @@ TITLES = {
     "bad_json": (400, "The body is not JSON"),
     "confirm_needed": (409, "A confirmation is needed"),
     "delivery_not_found": (404, "No such delivery"),
+    "head_too_large": (431, "The request's head is too large"),
     "idempotency_conflict": (422, "The Idempotency-Key was used with another body"),
     "idempotency_in_progress": (409, "A request with this Idempotency-Key is under way"),
     "key_expired": (401, "The API key has expired"),
