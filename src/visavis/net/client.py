@@ -118,6 +118,9 @@ class GuardedClient:
             response = await self._transport.handle_async_request(request)
             try:
                 body = await response.aread()
+            except OutgoingError as error:
+                error.status = response.status_code
+                raise
             finally:
                 await response.aclose()
         except (httpx2.LocalProtocolError, ValueError):
