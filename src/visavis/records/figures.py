@@ -6,7 +6,7 @@ from statistics import median
 from pydantic import BaseModel
 
 from visavis.events import EventRecord, SessionError, TurnCompleted
-from visavis.records.transcript import began_ms, utterances
+from visavis.records.transcript import began_ms, stretches, utterances
 
 
 class Figures(BaseModel):
@@ -29,7 +29,7 @@ def figures(log: Sequence[EventRecord]) -> Figures:
     turns = [r.event for r in log if isinstance(r.event, TurnCompleted)]
     began = began_ms(log)
     talk = {"user": 0, "agent": 0}
-    for utterance in utterances(log):
+    for utterance in utterances(log) or stretches(log):  # no words at all: none were kept
         talk[utterance.speaker] += utterance.end_ms - utterance.start_ms
     return Figures(
         duration_ms=log[-1].at_ms - began if began is not None else 0,

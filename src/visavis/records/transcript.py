@@ -45,17 +45,22 @@ class Utterance:
 
 def utterances(log: Iterable[EventRecord]) -> list[Utterance]:
     """The utterances of a log in the order they began; those without words are left out."""
+    return [utterance for utterance in stretches(log) if utterance.text]
+
+
+def stretches(log: Iterable[EventRecord]) -> list[Utterance]:
+    """Who spoke when, in the order they began, whatever was understood of it."""
     users: dict[int, Utterance] = {}
     agents: dict[int, Utterance] = {}
     last_ms = 0
     for record in log:
         last_ms = record.at_ms
         _take(record, users, agents)
-    said = [u for u in (*users.values(), *agents.values()) if u.text]
-    for utterance in said:
+    spoken = [*users.values(), *agents.values()]
+    for utterance in spoken:
         if utterance.end_ms <= utterance.start_ms:  # cut off by a crash
             utterance.end_ms = max(last_ms, utterance.start_ms + 1)
-    return sorted(said, key=lambda u: (u.start_ms, u.speaker == "agent"))
+    return sorted(spoken, key=lambda u: (u.start_ms, u.speaker == "agent"))
 
 
 def _take(record: EventRecord, users: dict[int, Utterance], agents: dict[int, Utterance]) -> None:

@@ -4,15 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from visavis.agents.fields import Id
 from visavis.server.access import SessionsWrite
 from visavis.server.byte_ranges import Unsatisfiable, asked_range
 from visavis.server.errors import Problem
 from visavis.server.services import Provided, Services
-from visavis.server.sessions import owned
+from visavis.server.sessions import SessionId, owned
 from visavis.storage.blobs import BlobsError
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
@@ -24,7 +23,6 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     206: {"content": _MP4, "description": "The bytes that ``Range`` asked for."},
 }
 
-SessionId = Annotated[Id, Path(description="A session's id.")]
 Range = Annotated[str | None, Header(alias="range", max_length=200)]
 IfRange = Annotated[str | None, Header(alias="if-range", max_length=200)]
 

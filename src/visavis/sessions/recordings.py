@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -50,17 +51,28 @@ class ConversionFailed(Exception):
     """The capture cannot be made an MP4; the message is the converter's last line."""
 
 
+class Outbox(Protocol):
+    """Tells webhooks that a recording is ready: in the transaction that says so, and after it."""
+
+    async def recording_ready(self, session: AsyncSession, session_id: str) -> None: ...
+
+    def wake(self) -> None: ...
+
+
 class Recordings:
     """Use ``async with recordings.running():`` outside of the sessions' own life.
 
     An ``Observer``: the end of a session sets its recording going. One is converted at a time.
     """
 
-    def __init__(self, data_dir: Path, database: Database, blobs: Blobs) -> None:
+    def __init__(
+        self, data_dir: Path, database: Database, blobs: Blobs, outbox: Outbox | None = None
+    ) -> None:
         self._data_dir = data_dir
         self._folder = data_dir.resolve() / FOLDER
         self._database = database
         self._blobs = blobs
+        self._outbox = outbox
         self._due: dict[str, None] = {}
         self._news = asyncio.Event()
         self._current: tuple[str, asyncio.Task[None]] | None = None
@@ -177,6 +189,10 @@ class Recordings:
     async def _note(self, session_id: str, about: Json) -> bool:
         async with self._database.write() as session:
             kept = await store.keep_recording(session, session_id, about)
+            if kept and self._outbox:
+                await self._outbox.recording_ready(session, session_id)
+        if kept and self._outbox:
+            self._outbox.wake()
         log.info("recording_ready" if kept else "recording_orphaned", session_id=session_id)
         return kept
 

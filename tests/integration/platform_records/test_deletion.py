@@ -206,6 +206,7 @@ async def test_zero_retention_keeps_no_words_even_while_the_call_runs(
     # What is counted and timed stays.
     record = await records.house.session({"sessionId": session_id})
     assert record["figures"]["turns"] == 1
+    assert record["figures"]["agent_talk_ms"] > 0
     assert record["figures"]["voice_to_voice_median_ms"] == 800.0
     kinds = [record.event.type for record in await records.log(session_id)]
     assert kinds.count("tool_call_finished") == 1
