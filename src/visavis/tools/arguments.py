@@ -11,6 +11,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]
 from pydantic import ValidationError as NoMatch
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from visavis.tools.schema import compile_pattern
 
@@ -55,6 +56,8 @@ def _first_error(schema: Mapping[str, Any], arguments: dict[str, Any]) -> Valida
         return cast(ValidationError | None, best_match(validator.iter_errors(arguments)))
     except RecursionError:
         raise ArgumentsError("The arguments nest too deeply.") from None
+    except Unresolvable:
+        raise ArgumentsError("The tool's schema cannot be used.") from None
 
 
 def _parse(arguments_json: str) -> dict[str, Any]:

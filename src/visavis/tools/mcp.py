@@ -32,7 +32,8 @@ from visavis.tools.results import as_data, cut
 from visavis.tools.secrets import redact, secrets_of
 from visavis.tools.webhook import FAILURES, MAX_REASON_CHARS, MAX_RESPONSE_BYTES
 
-CONNECT_S = 10.0
+CONNECT_S = 5.0
+"""A conversation waits for this, so a server that takes longer is left out."""
 CLOSE_S = 2.0
 MAX_PAGES = 8
 MAX_TOOLS = 128
@@ -106,22 +107,23 @@ class McpServer:
         """Connect and list the tools that this agent may use. Raises ``McpFailed``."""
         self._task = asyncio.create_task(self._live(), name=f"mcp {self.tool.name}")
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(min(CONNECT_S, self.tool.timeout_seconds)):
                 await self._settled.wait()
                 if self._session is None:
                     raise self._failure
                 return await self._list(self._session)
-        except TimeoutError:
-            raise McpFailed("timeout") from None
         except McpFailed:
             raise
         except Exception as error:
+            await self.close()
             raise McpFailed(_code_of(error)) from error
 
     async def close(self) -> None:
         """Say goodbye, briefly."""
         if self._task is None:
             return
+        if self._session is None:
+            self._task.cancel()
         self._stop.set()
         _, late = await asyncio.wait({self._task}, timeout=CLOSE_S)
         for task in late:

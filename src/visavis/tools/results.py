@@ -7,8 +7,8 @@ MAX_CHARS = 4000
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MARKUP = re.compile(
-    r"<(?=\||｜|/?\s*tool_(?:result|call|response)|/?\s*(?:start|end)_of_turn"
-    r"|</?SYS>>|/?s>|(?:bos|eos|pad|unk)>)|\[(?=/?(?:INST|TOOL_\w+|AVAILABLE_TOOLS)\])",
+    r"<(?=\s*(?:\||｜|/?\s*tool_(?:result|call|response)|/?\s*(?:start|end)_of_turn"
+    r"|</?SYS>>|/?s>|(?:bos|eos|pad|unk)>))|\[(?=/?(?:INST|TOOL_\w+|AVAILABLE_TOOLS)\])",
     re.IGNORECASE,
 )
 """How chat templates mark who speaks; and our own mark around results."""
@@ -35,7 +35,7 @@ def plain(text: str) -> str:
 
 def disarm(text: str) -> str:
     """``text`` without anything that a chat template would read as a change of speaker."""
-    return _MARKUP.sub(lambda found: found.group() + " ", text)
+    return _MARKUP.sub(lambda found: "‹" if found.group() == "<" else "(", text)
 
 
 def readable(body: bytes, content_type: str) -> str:

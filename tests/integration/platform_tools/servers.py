@@ -21,7 +21,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 async def serving(app: object) -> AsyncIterator[str]:
     """``app`` (ASGI) on a loopback port; yields its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=0)
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -52,6 +52,7 @@ class Shop:
     """A tool server that notes what it is asked."""
 
     seen: list[Seen] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/{path:path}", self._answer, methods=METHODS)])
@@ -66,6 +67,7 @@ class Shop:
                 await request.body(),
             )
         )
+        self.asked.set()
         match request.path_params["path"].partition("/")[0]:
             case "text":
                 return PlainTextResponse("It is sunny.")
