@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from visavis.models import tool_choice
+
 Json = dict[str, Any]
 OnChunk = Callable[[Json], bool]
 """Gets an OpenAI ``chat.completion.chunk``; returning True stops the model."""
@@ -29,10 +31,10 @@ _FORWARDED = (
     "presence_penalty",
     "frequency_penalty",
     "response_format",
-    "tools",
-    "tool_choice",
     "stream_options",
 )
+_STEERING = ("grammar", "logit_bias")
+"""For our own questions only."""
 
 
 class ModelRefused(Exception):
@@ -74,7 +76,61 @@ class Llama:
         ``user`` names the conversation, whose prompt then stays in one slot of the cache.
         Stopping works within a token, or within ``_BATCH`` tokens of a long prompt.
         """
-        body = _DEFAULTS | {key: request[key] for key in _FORWARDED if request.get(key) is not None}
+        if call := self._call(request, on_chunk):
+            for delta, reason in (
+                ({"role": "assistant", "tool_calls": [call]}, None),
+                ({}, "tool_calls"),
+            ):
+                on_chunk(_chunk(delta, reason))
+        else:
+            self._write(request, on_chunk)
+
+    def _call(self, request: Json, on_chunk: OnChunk) -> Json | None:
+        """The tool call that answers the request, if one does."""
+        functions = tool_choice.functions_of(request)
+        last = cast("list[Json]", request["messages"])[-1]
+        wish = request.get("tool_choice")
+        if not functions or last.get("role") != "user" or wish == "none":
+            return None
+        said = str(last.get("content") or "")
+        if isinstance(wish, dict):
+            name = str(cast(Json, wish).get("function", {}).get("name"))
+        else:
+            question = tool_choice.which(functions, said, must=wish == "required")
+            if not said:  # only to be read into the cache
+                question["max_tokens"] = 1
+            name = self._text({**question, "user": f"tools of {sorted(functions)}"}, on_chunk)
+        if not said or name not in functions:
+            return None
+        function: Json = functions[name]
+        arguments = "{}"
+        if cast(Json, function.get("parameters") or {}).get("properties"):
+            question = tool_choice.with_what(function, request["messages"])
+            arguments = self._text({**question, "user": request.get("user")}, on_chunk)
+        function = {"name": name, "arguments": arguments}
+        return {
+            "index": 0,
+            "id": f"call_{secrets.token_hex(8)}",
+            "type": "function",
+            "function": function,
+        }
+
+    def _text(self, request: Json, on_chunk: OnChunk) -> str:
+        """The whole of a reply that nobody else is to see."""
+        pieces: list[str] = []
+
+        def receive(chunk: Json) -> bool:
+            for choice in chunk.get("choices", []):
+                pieces.append(choice["delta"].get("content") or "")
+            return on_chunk({"prompt_progress": chunk.get("prompt_progress")})
+
+        self._write(request, receive, _FORWARDED + _STEERING)
+        return "".join(pieces)
+
+    def _write(
+        self, request: Json, on_chunk: OnChunk, forwarded: tuple[str, ...] = _FORWARDED
+    ) -> None:
+        body = _DEFAULTS | {key: request[key] for key in forwarded if request.get(key) is not None}
         body |= {"stream": True, "cache_prompt": True, "return_progress": True}
         if request.get("user"):
             body["id_slot"] = self._slots.of(str(request["user"]), _system_prompt(request))
@@ -99,6 +155,15 @@ class Llama:
         self.complete(
             {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}, lambda _: False
         )
+
+
+def _chunk(delta: Json, reason: str | None) -> Json:
+    return {
+        "id": f"chatcmpl-{secrets.token_hex(8)}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
+    }
 
 
 @dataclass(slots=True)

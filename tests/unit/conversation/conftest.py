@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from tests.unit.conversation.talking import Talk
 from visavis.avatar.base import Playhead
 from visavis.conversation.playout import TICK_US, Playout, PlayoutEvent
 from visavis.media import (
@@ -200,3 +201,13 @@ class Scripted:
 def scripted() -> Scripted:
     """Models that do what a test tells them to, without time passing."""
     return Scripted()
+
+
+@pytest.fixture
+async def talk(stage, scripted):
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield Talk(stage, scripted, tasks)
+            raise asyncio.CancelledError
+    except asyncio.CancelledError:
+        pass
