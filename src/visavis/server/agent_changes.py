@@ -16,6 +16,7 @@ from visavis.server.services import Services
 from visavis.sessions.live import now_ms
 from visavis.storage import agents as store
 from visavis.storage import audit
+from visavis.storage import tools as tool_store
 from visavis.storage.tables import AgentRow
 
 _SHOWN_TOOLS = 100
@@ -78,9 +79,10 @@ async def checked(services: Services, session: AsyncSession, agent: Agent) -> Ag
     """The agent as it is stored. Raises ``Problem`` for what does not exist here."""
     choices.check(agent.configuration, services.settings)
     wanted = agent.configuration.tool_calling.selected_tool_ids
-    if unknown := await store.unknown_tools(session, wanted):
-        known = list(await store.some_tools(session, _SHOWN_TOOLS))
-        raise choices.unknown_choice("tool_calling.selected_tool_ids", unknown[0], known)
+    existing = await tool_store.existing_ids(session, wanted)
+    if unknown := next((tool_id for tool_id in wanted if tool_id not in existing), None):
+        known = [row.id for row in await tool_store.listing(session, _SHOWN_TOOLS)]
+        raise choices.unknown_choice("tool_calling.selected_tool_ids", unknown, known)
     configuration = without_house_rates(agent.configuration, services.settings)
     return agent.model_copy(update={"configuration": configuration})
 

@@ -11,6 +11,7 @@ from visavis.server.origins import admit_start
 from visavis.server.paging import iso
 from visavis.server.services import Provided, Services, public_url
 from visavis.sessions.live import StartOptions
+from visavis.storage import tools as tool_store
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -49,7 +50,11 @@ async def _admit(agent: Agent, request: Request, services: Services) -> None:
 
 async def _options(body: StartRequest, agent: Agent, services: Services) -> StartOptions:
     """What this session gets beyond its agent: the request's wishes, and the agent's tools."""
+    wanted = agent.configuration.tool_calling.selected_tool_ids
+    async with services.database.read() as session:
+        tools = await tool_store.definitions(session, services.vault, wanted)
     return StartOptions(
+        tools=tuple(tools),
         metadata=body.metadata,
         context=body.context,
         callback_url=body.callback_url,

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from visavis.agents.schema import Agent, AgentConfiguration, PublishStatus
-from visavis.storage.tables import AgentRow, AgentVersionRow, ToolRow
+from visavis.storage.tables import AgentRow, AgentVersionRow
 
 _DEAD_MS = 24 * 3600 * 1000
 """A single-use agent that is past its time says so for this long, then it is forgotten."""
@@ -109,21 +109,6 @@ async def versions(
 
 async def version(session: AsyncSession, agent_id: str, number: int) -> AgentVersionRow | None:
     return await session.get(AgentVersionRow, (agent_id, number))
-
-
-async def unknown_tools(session: AsyncSession, tool_ids: Sequence[str]) -> list[str]:
-    """Which of these tools do not exist."""
-    if not tool_ids:
-        return []
-    found = await session.scalars(select(ToolRow.id).where(ToolRow.id.in_(tool_ids)))
-    known = set(found.all())
-    return [tool_id for tool_id in tool_ids if tool_id not in known]
-
-
-async def some_tools(session: AsyncSession, limit: int) -> Sequence[str]:
-    """Ids of tools that exist, newest first."""
-    statement = select(ToolRow.id).order_by(ToolRow.created_at.desc()).limit(limit)
-    return (await session.scalars(statement)).all()
 
 
 async def activate(session: AsyncSession, agent_id: str, now_ms: int) -> bool:

@@ -1,4 +1,4 @@
-"""A server on a real socket, on either database. Nobody joins a session, so it has no workers."""
+"""A server on a real socket, on either database. No worker stands behind it: nobody talks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,17 +11,26 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.integration.control_plane.conftest import NoModels
+from visavis.conversation.spec import SessionSpec
 from visavis.server.run import listen, open_services, serving
 from visavis.server.services import Services
+from visavis.sessions.placement import PlacementError
 from visavis.settings import Settings
 from visavis.storage import slots
 from visavis.storage.tables import SessionRow
 
 
 class NoWorkers:
-    """Stands where the workers stand; nobody calls it."""
+    """Stands where the workers stand; keeps what it is told to open, and opens nothing."""
 
     ready = True
+
+    def __init__(self) -> None:
+        self.specs: list[SessionSpec] = []
+
+    async def open(self, spec: SessionSpec, sdp: str, first_seq: int) -> str:
+        self.specs.append(spec)
+        raise PlacementError("no_worker", "There is none.")
 
     async def reports(self) -> AsyncIterator[object]:
         await asyncio.Event().wait()
@@ -43,6 +52,7 @@ class Desk:
     url: str
     http: httpx.AsyncClient
     services: Services
+    workers: NoWorkers
 
     async def create(self, **body: object) -> dict:
         answer = await self.http.post("/v1/agent", json={"name": "Bo", **body})
@@ -74,6 +84,16 @@ class Desk:
         body = {"agentId": agent_id, **body}
         return await self.http.post("/v1/start-agent-session", json=body)
 
+    async def spec_of(self, started: dict) -> SessionSpec:
+        """What a worker would get for this session."""
+        answer = await self.http.post(
+            f"/rooms/{started['sessionId']}/api/offer",
+            json={"sdp": "v=0", "type": "offer"},
+            headers={"Authorization": f"Bearer {started['dailyToken']}"},
+        )
+        problem(answer, 503, "no_worker")
+        return self.workers.specs[-1]
+
     async def free_slots(self) -> int:
         async with self.services.database.read() as session:
             return await slots.count_free(session)
@@ -91,14 +111,15 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[Callable]:
         async def build(**changes: object) -> Desk:
             changes = {"start_rate": "10000/minute", **changes}
             settings = Settings(_env_file=None, data_dir=tmp_path / "house", **changes)
+            workers = NoWorkers()
             services = await stack.enter_async_context(
-                open_services(settings, NoWorkers(), NoModels())  # type: ignore[arg-type]
+                open_services(settings, workers, NoModels())  # type: ignore[arg-type]
             )
             listener = listen("127.0.0.1", 0)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             await stack.enter_async_context(serving(services, listener))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
-            return Desk(url, http, services)
+            return Desk(url, http, services, workers)
 
         yield build
 

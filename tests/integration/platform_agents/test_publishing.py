@@ -74,6 +74,29 @@ async def test_a_start_tells_what_is_special_about_its_session(desk: Desk) -> No
     assert row.configuration["llm"]["provider"] == "default"
 
 
+async def test_the_worker_gets_the_agents_tools_with_their_secrets(desk: Desk) -> None:
+    tool = {
+        "name": "book_table",
+        "description": "Books a table.",
+        "server_url": "https://a.example/book",
+        "parameters_schema": {"type": "object", "properties": {}},
+        "auth_config": {"type": "bearer", "token": "secret-token"},
+    }
+    made = await desk.http.post("/v1/tool", json=tool)
+    assert made.status_code == 201, made.text
+    tool_id = made.json()["id"]
+    agent = await desk.create(
+        publish_status="private",
+        configuration={"tool_calling": {"selected_tool_ids": [tool_id]}},
+    )
+    started = await desk.start(agent["id"], context="Kari calls.", recording_consent=True)
+    assert "secret-token" not in started.text
+    spec = await desk.spec_of(started.json())
+    assert [(tool.id, tool.name) for tool in spec.tools] == [(tool_id, "book_table")]
+    assert spec.tools[0].auth_config.token == "secret-token"
+    assert (spec.context, spec.recording_consent) == ("Kari calls.", True)
+
+
 async def test_the_old_name_of_the_agents_id_works(quick_desk: Desk) -> None:
     old = await quick_desk.http.post("/v1/start-agent-session", json={"agent_id": "demo"})
     assert old.status_code == 200, old.text
