@@ -26,6 +26,7 @@ const READY: CallEvent[] = [
       language: "en",
       portraitUrl: query.get("portrait") ?? "/dev/portrait.png",
       available: true,
+      recording: state === "consent" || state === "recorded",
     },
   },
 ];
@@ -40,6 +41,11 @@ const LIVE: CallEvent[] = [
 
 const STORIES: Record<string, CallEvent[]> = {
   ready: READY,
+  consent: READY,
+  recorded: [
+    ...LIVE,
+    said("server-response", { t: "recording-consent", d: { granted: true, recording: true } }),
+  ],
   connecting: [...READY, { type: "step", step: "session" }],
   speaking: [
     ...LIVE,
@@ -83,6 +89,7 @@ async function tell(): Promise<void> {
   const nothing = () => undefined;
   const view = new View({
     start: nothing,
+    answer: nothing,
     cancel: nothing,
     end: nothing,
     toggleMicrophone: nothing,

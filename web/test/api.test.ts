@@ -54,6 +54,7 @@ it("fills what the server leaves out", async () => {
   answer({ name: "Ava" });
   const agent = await fetchAgent("demo");
   expect(agent).toMatchObject({ agentId: "demo", name: "Ava", language: "en", available: true });
+  expect(agent.recording).toBe(false);
 });
 
 it("writes a transcript that people can read", () => {

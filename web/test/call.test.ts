@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 import { INITIAL, next, type Call, type CallEvent } from "../src/meet/call";
 import { Problem } from "../src/meet/problem";
 
-const AGENT = { agentId: "demo", name: "Ava", language: "en", portraitUrl: "/p", available: true };
+const AGENT = {
+  agentId: "demo",
+  name: "Ava",
+  language: "en",
+  portraitUrl: "/p",
+  available: true,
+  recording: false,
+};
 const said = (type: string, data: Record<string, unknown> = {}): CallEvent => ({
   type: "message",
   message: { id: "", type, data },
@@ -72,5 +79,33 @@ describe("what the agent is doing", () => {
   it("stays hearing when the agent falls silent because of it", () => {
     const events = ["bot-started-speaking", "user-started-speaking", "bot-stopped-speaking"];
     expect(activity(after(JOINED, ...events.map((type) => said(type))))).toBe("hearing");
+  });
+});
+
+describe("being recorded", () => {
+  const word = (d: unknown) => said("server-response", { t: "recording-consent", d });
+  const granted: CallEvent = { type: "consent", granted: true };
+
+  it("is what the agent says, not what was asked for", () => {
+    expect(after(granted, JOINED).recorded).toBe(false);
+    expect(after(granted, JOINED, word({ granted: true, recording: true })).recorded).toBe(true);
+    expect(after(granted, JOINED, word({ granted: true, recording: false })).recorded).toBe(false);
+    expect(after(granted, JOINED, word(null)).recorded).toBe(false);
+    expect(after(granted, JOINED, said("server-response", { t: "other" })).recorded).toBe(false);
+  });
+
+  it("ends with the call, and so does the consent", () => {
+    const over = after(granted, JOINED, word({ recording: true }), {
+      type: "ended",
+      now: 2_000,
+      byAgent: false,
+    });
+    expect(over).toMatchObject({ recorded: false, consent: null });
+  });
+
+  it("is not asked for again when a connection failed", () => {
+    const failed = after({ type: "consent", granted: false }, { type: "failed", error: "x" });
+    expect(failed.consent).toBe(false);
+    expect(next(failed, { type: "reset" }).consent).toBeNull();
   });
 });

@@ -9,6 +9,8 @@ export interface Agent {
   language: string;
   portraitUrl: string;
   available: boolean;
+  /** It wants to record the conversation, and asks first. */
+  recording: boolean;
 }
 
 /** What starting a session grants: where the room is, and the token that opens it. */
@@ -29,6 +31,7 @@ export async function fetchAgent(agentId: string): Promise<Agent> {
     language: text(body["language"], "en"),
     portraitUrl: text(body["portraitUrl"], ""),
     available: body["available"] !== false,
+    recording: body["recording"] === true,
   };
 }
 

@@ -4,7 +4,7 @@ import { asProblem, type Problem } from "./problem";
 import type { Agent } from "./api";
 import type { Captions } from "./captions";
 import { hear, type as typed } from "./captions";
-import type { RtviMessage } from "./rtvi";
+import { isRecording, type RtviMessage } from "./rtvi";
 
 /** What the agent is doing, as the visitor sees it. */
 export type Activity = "greeting" | "listening" | "hearing" | "thinking" | "speaking";
@@ -22,6 +22,10 @@ export interface Call {
   readonly agent: Agent | null;
   readonly captions: Captions;
   readonly microphone: "on" | "muted" | "none";
+  /** Whether the visitor agreed to be recorded; null before they were asked. */
+  readonly consent: boolean | null;
+  /** The agent says that it records. */
+  readonly recorded: boolean;
   /** Where the transcript of the call that has ended can be read; empty until it is there. */
   readonly transcriptUrl: string;
 }
@@ -30,6 +34,7 @@ export type CallEvent =
   | { type: "agent"; agent: Agent }
   | { type: "step"; step: "microphone" | "session" | "room" }
   | { type: "microphone"; state: Call["microphone"] }
+  | { type: "consent"; granted: boolean }
   | { type: "joined"; now: number }
   | { type: "message"; message: RtviMessage }
   | { type: "typed"; content: string }
@@ -44,6 +49,8 @@ export const INITIAL: Call = {
   agent: null,
   captions: [],
   microphone: "none",
+  consent: null,
+  recorded: false,
   transcriptUrl: "",
 };
 
@@ -57,10 +64,13 @@ export function next(call: Call, event: CallEvent): Call {
       return { ...call, transcriptUrl: event.url };
     case "microphone":
       return { ...call, microphone: event.state };
+    case "consent":
+      return { ...call, consent: event.granted };
     case "joined":
       return {
         ...call,
         captions: [],
+        recorded: false,
         transcriptUrl: "",
         phase: { name: "live", activity: "greeting", since: event.now, interrupted: false },
       };
@@ -75,9 +85,13 @@ export function next(call: Call, event: CallEvent): Call {
     case "ended":
       return end(call, event.now, event.byAgent);
     case "failed":
-      return { ...call, phase: { name: "failed", problem: asProblem(event.error) } };
+      return {
+        ...call,
+        recorded: false,
+        phase: { name: "failed", problem: asProblem(event.error) },
+      };
     case "reset":
-      return { ...call, phase: { name: "ready" } };
+      return { ...call, phase: { name: "ready" }, consent: null };
   }
 }
 
@@ -90,6 +104,8 @@ const ACTIVITIES: Record<string, Activity> = {
 };
 
 function listen(call: Call, message: RtviMessage): Call {
+  const recorded = isRecording(message);
+  if (recorded !== null) return { ...call, recorded };
   const heard = { ...call, captions: hear(call.captions, message) };
   if (isNoise(message) && isActing(call, "thinking")) return act(heard, "listening");
   const activity = ACTIVITIES[message.type];
@@ -116,5 +132,5 @@ function act(call: Call, activity: Activity): Call {
 function end(call: Call, now: number, byAgent: boolean): Call {
   const since = call.phase.name === "live" ? call.phase.since : now;
   const seconds = Math.round((now - since) / 1000);
-  return { ...call, phase: { name: "ended", seconds, byAgent } };
+  return { ...call, phase: { name: "ended", seconds, byAgent }, recorded: false, consent: null };
 }

@@ -13,7 +13,7 @@ import type { Link } from "./link";
 import { openMicrophone, type Microphone } from "./microphone";
 import { Problem } from "./problem";
 import { Room } from "./room";
-import { encode, sendText, type RtviMessage } from "./rtvi";
+import { encode, recordingConsent, sendText, type RtviMessage } from "./rtvi";
 import { backdropOf } from "./tint";
 import { View } from "./view";
 
@@ -33,7 +33,7 @@ const FOLLOW_LEVEL_MS = 50;
 let call = INITIAL;
 let held: Held | null = null;
 
-const view = new View({ start, cancel, end, toggleMicrophone, say, interrupt, playSound });
+const view = new View({ start, answer, cancel, end, toggleMicrophone, say, interrupt, playSound });
 
 function dispatch(event: CallEvent): void {
   call = next(call, event);
@@ -49,9 +49,17 @@ async function load(): Promise<void> {
   }
 }
 
+/** Whether the conversation may be recorded; either way it begins. */
+function answer(granted: boolean): void {
+  dispatch({ type: "consent", granted });
+  void start(true);
+}
+
 async function start(withMicrophone: boolean): Promise<void> {
   if (held) return;
   if (!call.agent) return load();
+  // Every conversation is asked for anew.
+  if (call.agent.recording && call.consent === null) return dispatch({ type: "reset" });
   const mine: Held = {
     abort: new AbortController(),
     microphone: null,
@@ -84,7 +92,9 @@ async function connect(mine: Held, agentId: string, withMicrophone: boolean): Pr
   signal.throwIfAborted();
   dispatch({ type: "step", step: "room" });
   const handlers = { media, message, link, left };
-  mine.room = await Room.join(mine.grant, mine.microphone?.track ?? null, handlers, signal);
+  const track = mine.microphone?.track ?? null;
+  const first = call.consent === null ? [] : [recordingConsent(call.consent)];
+  mine.room = await Room.join(mine.grant, track, handlers, signal, first);
   dispatch({ type: "joined", now: Date.now() });
 }
 

@@ -48,12 +48,16 @@ export class Room {
     this.receiveMedia();
   }
 
-  /** Join the room; resolves when messages and media can flow. Aborting `signal` leaves again. */
+  /**
+   * Join the room; resolves when messages and media can flow. Aborting `signal` leaves again.
+   * What is said `first` is known to the agent before it begins.
+   */
   static async join(
     grant: SessionGrant,
     track: MediaStreamTrack | null,
     handlers: RoomHandlers,
     signal: AbortSignal,
+    first: readonly string[] = [],
   ): Promise<Room> {
     const room = new Room(grant, handlers);
     try {
@@ -64,6 +68,7 @@ export class Room {
       room.close();
       throw error;
     }
+    first.forEach((frame) => room.send(frame));
     room.begin();
     return room;
   }

@@ -40,6 +40,17 @@ export function sendText(content: string): string {
   });
 }
 
+/** The visitor's answer to being recorded; nothing is recorded without one. */
+export function recordingConsent(granted: boolean): string {
+  return encode("client-message", { t: "recording-consent", d: { granted } });
+}
+
+/** Whether the agent records, in its word on the visitor's answer; null in any other message. */
+export function isRecording({ type, data }: RtviMessage): boolean | null {
+  if (type !== "server-response" || data["t"] !== "recording-consent") return null;
+  return isRecord(data["d"]) && data["d"]["recording"] === true;
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,10 +3,20 @@
 import type { Call, Phase } from "./call";
 import type { Captions, Line } from "./captions";
 import { canTypeInstead } from "./problem";
-import { ACTIVITY, clock, explain, retryLabel, STEP, tagline } from "./words";
+import {
+  ACTIVITY,
+  clock,
+  consentQuestion,
+  explain,
+  RECORDED,
+  retryLabel,
+  STEP,
+  tagline,
+} from "./words";
 
 export interface Actions {
   start(withMicrophone: boolean): void;
+  answer(consent: boolean): void;
   cancel(): void;
   end(): void;
   toggleMicrophone(): void;
@@ -35,6 +45,8 @@ export class View {
   constructor(private readonly actions: Actions) {
     const on = (id: string, act: () => void) => element(id).addEventListener("click", act);
     for (const id of ["start", "again", "retry"]) on(id, () => actions.start(true));
+    on("accept", () => actions.answer(true));
+    on("decline", () => actions.answer(false));
     on("type-instead", () => actions.start(false));
     on("cancel", () => actions.cancel());
     on("end", () => actions.end());
@@ -54,6 +66,7 @@ export class View {
     if (call.phase !== before?.phase) this.showPhase(call, before?.phase ?? null);
     if (call.transcriptUrl !== before?.transcriptUrl) this.showTranscript(call);
     if (call.captions !== before?.captions) this.showCaptions(call);
+    if (call.recorded !== before?.recorded) this.showRecorded(call);
     this.mute.setAttribute("aria-label", MICROPHONE[call.microphone]);
     this.mute.title = MICROPHONE[call.microphone];
   }
@@ -92,6 +105,9 @@ export class View {
     element("strip-name").textContent = agent.name;
     element("start").textContent = `Talk to ${agent.name}`;
     element("tagline").textContent = tagline(agent.language);
+    element("start").hidden = agent.recording;
+    element("consent").hidden = !agent.recording;
+    element("consent-text").textContent = consentQuestion(agent.name);
     if (!agent.available) {
       element("fine").textContent = "The server is still loading. It may take a moment.";
     }
@@ -139,6 +155,11 @@ export class View {
     element("ended-lead").textContent = `You talked with ${name} for ${clock(phase.seconds)}.`;
   }
 
+  private showRecorded({ recorded }: Call): void {
+    element("recorded").hidden = !recorded;
+    if (recorded) element("spoken").textContent = RECORDED;
+  }
+
   private showTranscript({ transcriptUrl }: Call): void {
     const link = element<HTMLAnchorElement>("transcript");
     if (transcriptUrl === "") link.removeAttribute("href");
@@ -179,9 +200,15 @@ export class View {
 
   /** The next thing to press has the focus, so that the keyboard alone leads through a call. */
   private moveFocus(phase: Phase): void {
-    const target = { ready: "start", connecting: "cancel", ended: "again", failed: "retry" };
+    const ready = this.asks() ? "accept" : "start";
+    const target = { ready, connecting: "cancel", ended: "again", failed: "retry" };
     if (phase.name === "live") this.list.focus({ preventScroll: true });
     else if (phase.name !== "loading") element(target[phase.name]).focus({ preventScroll: true });
+  }
+
+  /** Whether there is a question that only the visitor can answer. */
+  private asks(): boolean {
+    return this.shown?.agent?.recording === true;
   }
 
   private submit(event: Event): void {
@@ -212,7 +239,7 @@ export class View {
     } else if (phase === "live" && event.key === "/") {
       event.preventDefault();
       this.field.focus();
-    } else if (phase === "ready" && !onControl && (event.key === " " || event.key === "Enter")) {
+    } else if (phase === "ready" && !onControl && !this.asks() && /^( |Enter)$/.test(event.key)) {
       event.preventDefault();
       this.actions.start(true);
     }

@@ -86,6 +86,12 @@ export function tagline(language: string): string {
   return `AI assistant · speaks ${languageName(language)}`;
 }
 
+export const RECORDED = "This conversation is being recorded.";
+
+export function consentQuestion(name: string): string {
+  return `If you agree, this conversation is recorded: your voice, and ${name}’s voice and picture.`;
+}
+
 /** "Try again", or how long until that makes sense. */
 export function retryLabel(secondsLeft: number): string {
   return secondsLeft > 0 ? `Try again in ${secondsLeft} s` : "Try again";
