@@ -13,7 +13,7 @@ Metadata = Annotated[JsonObject, Field(max_length=100)]
 
 
 class _Layer(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)  # true is no number, nor 1 a truth
 
 
 class LlmConfig(_Layer):

@@ -16,7 +16,7 @@ Secret = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[\x20-\x
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NoAuth(_Strict):

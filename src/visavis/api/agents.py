@@ -30,7 +30,9 @@ _EXAMPLE: dict[str, JsonValue] = {
 class AgentCreate(BaseModel):
     """A new agent. What ``configuration`` leaves out takes its default."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [_EXAMPLE]}
+    )
 
     name: Name
     publish_status: PublishStatus = "draft"
@@ -43,6 +45,7 @@ class AgentPatch(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={"examples": [{"configuration": {"llm": {"temperature": 0.7}}}]},
     )
 
@@ -55,7 +58,7 @@ class AgentPatch(BaseModel):
 
 
 class AgentRollback(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: int = Field(ge=1, le=2**31 - 1)
 
@@ -63,7 +66,7 @@ class AgentRollback(BaseModel):
 class AgentDuplicate(BaseModel):
     """``name`` of the copy; without one, the old name and "(copy)"."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Name | None = None
 
@@ -71,7 +74,7 @@ class AgentDuplicate(BaseModel):
 class AgentImport(BaseModel):
     """An agent of another vendor, as that vendor's API answers it."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
     vendor: Vendor = Field(alias="from")
     document: JsonObject
@@ -129,6 +132,7 @@ class EphemeralCreate(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {

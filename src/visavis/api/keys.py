@@ -34,7 +34,7 @@ class KeyCreate(BaseModel):
 
 
 class KeyPatch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Name = Field(examples=["shop backend (old)"])
 

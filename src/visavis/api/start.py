@@ -11,7 +11,7 @@ from visavis.agents.schema import Metadata
 class StartRequest(BaseModel):
     """``agentId``: an agent's id, or ``demo``. Unknown members are ignored, as iwy does."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", strict=True, populate_by_name=True)
 
     agentId: str = Field(
         min_length=1,

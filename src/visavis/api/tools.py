@@ -52,7 +52,9 @@ class ToolCreate(BaseModel):
     the bare arguments. ``auth_config``: ``{}`` is none.
     """
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [_EXAMPLE]}
+    )
 
     kind: ToolKind = "webhook"
     name: ToolName
@@ -78,7 +80,7 @@ class ToolPatch(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"timeout_seconds": 5}]}
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"timeout_seconds": 5}]}
     )
 
     kind: ToolKind | None = None
@@ -124,7 +126,9 @@ class ToolTest(BaseModel):
     """``validate_only`` checks the parameters and calls nobody."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"parameters": {"city": "Oslo"}}]}
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"parameters": {"city": "Oslo"}}]},
     )
 
     parameters: JsonObject

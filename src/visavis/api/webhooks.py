@@ -34,7 +34,7 @@ _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 class WebhookCreate(BaseModel):
     """A receiver of events. ``"*"`` stands for every event."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: Url = Field(examples=["https://example.com/visavis"])
     events: WebhookEvents = Field(default=["*"], examples=[["session.ended"]])
@@ -45,7 +45,7 @@ class WebhookCreate(BaseModel):
 class WebhookPatch(BaseModel):
     """What is left out, or null, stays. Enabling a webhook forgets why it was disabled."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: Url | None = Field(default=None, examples=["https://example.com/visavis"])
     events: WebhookEvents | None = Field(default=None, examples=[["*"]])

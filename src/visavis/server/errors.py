@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
+from visavis.server.allow import allowed_methods
 from visavis.sessions.live import Refusal
 from visavis.sessions.tokens import TokenError
 
@@ -122,9 +123,10 @@ def install(app: FastAPI, audit: Auditor) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        response = respond(request, Problem(codes.get(error.status_code, "invalid_request")))
-        response.headers.update(error.headers or {})  # Allow, with a 405
-        return response
+        problem = Problem(codes.get(error.status_code, "invalid_request"))
+        if error.status_code == 405 and (methods := allowed_methods(request)):
+            problem.headers["Allow"] = methods
+        return respond(request, problem)
 
     @app.exception_handler(DataError)
     async def _unstorable(request: Request, error: DataError) -> JSONResponse:

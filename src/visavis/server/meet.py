@@ -128,7 +128,11 @@ def _entry(agent: Agent) -> MeetEntry:
     )
 
 
-@router.get("/avatars/{character_id}/portrait.webp")
+@router.get(
+    "/avatars/{character_id}/portrait.webp",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}},
+)
 def portrait_image(
     character_id: Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$")],
 ) -> Response:

@@ -39,7 +39,7 @@ class OfferBody(BaseModel):
     sdp: Annotated[str, Field(min_length=1, max_length=200_000)]
     type: Literal["offer"]
     pc_id: str | None = Field(default=None, max_length=64)
-    restart_pc: bool | None = None
+    restart_pc: bool | None = Field(default=None, strict=True)
     request_data: dict[str, Any] | None = Field(
         default=None, validation_alias=AliasChoices("requestData", "request_data")
     )

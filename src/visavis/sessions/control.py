@@ -42,7 +42,7 @@ class Candidate(BaseModel):
 
     candidate: str = Field(max_length=2000)
     sdp_mid: str | None = Field(default=None, max_length=64)
-    sdp_mline_index: int | None = Field(default=None, ge=0, le=64)
+    sdp_mline_index: int | None = Field(default=None, ge=0, le=64, strict=True)
 
 
 class AddCandidates(BaseModel):
