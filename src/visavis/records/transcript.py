@@ -56,6 +56,9 @@ def stretches(log: Iterable[EventRecord]) -> list[Utterance]:
     for record in log:
         last_ms = record.at_ms
         _take(record, users, agents)
+    for agent in agents.values():
+        if agent.words:
+            agent.text = " ".join(word.text for word in agent.words if word.text)
     spoken = [*users.values(), *agents.values()]
     for utterance in spoken:
         if utterance.end_ms <= utterance.start_ms:  # cut off by a crash
@@ -80,7 +83,6 @@ def _take(record: EventRecord, users: dict[int, Utterance], agents: dict[int, Ut
         case AgentSaid(turn_id=turn, text=text):
             agent = agents.setdefault(turn, Utterance("agent", turn, at, 0))
             agent.words.append(Word(at, text.strip()))
-            agent.text = " ".join(word.text for word in agent.words if word.text)
         case AgentStoppedSpeaking(turn_id=turn, interrupted=interrupted):
             if turn in agents:
                 agents[turn].end_ms = at

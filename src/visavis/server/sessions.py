@@ -131,7 +131,11 @@ async def transcript(
     chosen = format or ("vtt" if "text/vtt" in accept else "json")
     if chosen != "json":
         written = (webvtt if chosen == "vtt" else plain_text)(said, zero_ms, names)
-        return PlainTextResponse(written, media_type=f"{_TEXT[chosen]}; charset=utf-8")
+        return PlainTextResponse(
+            written,
+            media_type=f"{_TEXT[chosen]}; charset=utf-8",
+            headers={"X-Content-Type-Options": "nosniff"},  # whatever was said, it is no page
+        )
     lines = [_line(utterance, zero_ms) for utterance in said]
     return JSONResponse(Transcript(session_id=session_id, lines=lines).model_dump(mode="json"))
 

@@ -84,6 +84,7 @@ class Worker:
         self._opening: set[str] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._stuck = False
         self._leaving = asyncio.Event()
 
     async def run(self) -> None:
@@ -98,6 +99,11 @@ class Worker:
             await self._end_all()
             for task in background:
                 task.cancel()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a session goes on that was told to end: only the process's end can end it."""
+        return self._stuck or bool(self._sessions)
 
     def leave(self) -> None:
         """End all sessions and return from ``run``."""
@@ -246,7 +252,7 @@ class Worker:
         if hosted.finished:
             return
         log.error("session_stuck", session_id=hosted.spec.session_id)
-        self._draining = True
+        self._draining = self._stuck = True
         self._send(Retiring())
         closing = asyncio.create_task(self._release(hosted))  # the user need not wait, too
         self._closing.add(closing)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
@@ -68,6 +69,8 @@ async def run(control_fd: int, load: Callable[[], Hosting]) -> int:
         return 1
     finally:
         await channel.close()
+    if worker.stuck:  # asyncio would wait for it, for ever
+        os._exit(1)
     return 0
 
 

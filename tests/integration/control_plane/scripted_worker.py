@@ -20,6 +20,8 @@ from visavis.events import (
     SessionEvent,
     SessionState,
     StateEntered,
+    ToolCallFinished,
+    ToolCallStarted,
     TurnCompleted,
     TurnTimings,
     UserStartedSpeaking,
@@ -29,8 +31,11 @@ from visavis.events import (
 from visavis.media import AudioChunk, EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate, RoomError
 from visavis.rooms.rtvi import RtviMessage
+from visavis.sessions import hosting
 from visavis.sessions.hosting import Hosting
 from visavis.sessions.worker import main
+
+ATTACK = "<script>alert(1)</script>\n\nWEBVTT --> & <v Eve>"
 
 
 class ScriptedRoom:
@@ -104,6 +109,15 @@ async def converse(
                 told = await inbox.get()
                 inbox.served()
                 emit(AgentSaid(turn_id, told.model_dump_json(exclude_none=True)))
+        case "tools":
+            emit(ToolCallStarted(1, "call-1", "tool-1", "look_up", '{"secret": "key"}'))
+            emit(ToolCallFinished(1, "call-1", "look_up", True, "secret result", 12.5))
+            emit(ToolCallStarted(1, "call-2", "tool-2", "book", "{}", is_async=True))
+            return await room.departed()
+        case "script":  # an attack on whoever shows what was said
+            emit(UserTranscript(2, ATTACK, final=True))
+            emit(AgentSaid(2, ATTACK))
+            return await room.departed()
         case "stubborn":  # does not end when it should, nor ever
             while True:
                 with contextlib.suppress(asyncio.CancelledError):
@@ -114,6 +128,7 @@ async def converse(
 
 
 def scripted() -> Hosting:
+    hosting.GIVE_UP_S = 2.0
     return Hosting(lambda spec: ScriptedRoom(), converse)  # type: ignore[arg-type]
 
 

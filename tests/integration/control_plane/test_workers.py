@@ -1,5 +1,6 @@
 """Worker processes that crash, hang and are killed; the server and the records outlive them."""
 
+import asyncio
 import os
 import signal
 
@@ -26,21 +27,73 @@ async def test_two_sessions_run_in_two_workers(open_house):
     assert sorted(map(len, held)) == [1, 1]
 
 
-async def test_a_killed_worker_is_recorded_and_replaced(open_house):
-    house = await open_house(workers=1)
-    started = await house.start()
-    await house.offer(started)
-    await house.until(started, lambda record: record["state"] == "conversation")
-    (pid,) = house.placement.pids
+async def test_a_killed_worker_costs_only_its_own_sessions(open_house):
+    house = await open_house(workers=2, sessions_per_worker=1)
+    doomed, other = await house.start(), await house.start()
+    await house.offer(doomed)
+    await house.offer(other, "obey")
+    full = await house.http.post("/v1/start-agent-session", json={"agentId": "demo"})
+    assert full.status_code == 503
+    await house.until(doomed, lambda record: record["state"] == "conversation")
+    held = {tuple(w.sessions): w.pid for w in house.placement._workers.values()}
+    pid, neighbour = held[doomed["sessionId"],], held[other["sessionId"],]
     os.kill(pid, signal.SIGKILL)
-    record = await house.until_ended(started)
-    assert record["end_reason"] == "worker_lost"
-    transcript = await house.http.get(f"/v1/session/{started['sessionId']}/transcript")
-    assert [line["text"] for line in transcript.json()["lines"]] == ["hello there", "hi"]
 
+    record = await house.until_ended(doomed)
+    assert record["end_reason"] == "worker_lost"
+    assert record["figures"]["duration_ms"] >= 0
+    assert record["figures"]["agent_talk_ms"] >= 1
+    path = f"/v1/session/{doomed['sessionId']}"
+    transcript = await house.http.get(f"{path}/transcript")
+    assert [line["text"] for line in transcript.json()["lines"]] == ["hello there", "hi"]
+    log = (await house.http.get(f"{path}/events?format=json")).json()["data"]
+    assert [item["seq"] for item in log] == list(range(len(log)))
+    assert [item["event"]["type"] for item in log][-2:] == ["ended", "state"]
+
+    say = await house.http.post(f"/v1/session/{other['sessionId']}/say", json={"text": "On!"})
+    assert say.status_code == 202  # the other session did not notice
+    assert (await house.session(other))["state"] == "conversation"
+    assert neighbour in house.placement.pids
+    async with asyncio.timeout(20):
+        while True:
+            workers = list(house.placement._workers.values())
+            if len(workers) == 2 and all(worker.ready for worker in workers):
+                break
+            await asyncio.sleep(0.05)
+    assert pid not in house.placement.pids
+    assert (await house.offer(await house.start())).status_code == 200  # in the seat that it left
+
+
+async def test_a_session_that_does_not_let_go_loses_its_seat_and_its_worker_is_replaced(open_house):
+    house = await open_house(workers=1, sessions_per_worker=2)
+    stubborn, neighbour = await house.start(), await house.start()
+    await house.offer(stubborn, "stubborn")
+    await house.offer(neighbour, "obey")
+    await house.until(stubborn, lambda record: record["state"] == "conversation")
+    (pid,) = house.placement.pids
+    ended = await house.http.post(f"/v1/session/{stubborn['sessionId']}/end")
+    assert ended.json()["end_reason"] == "api_ended"
+    assert (await house.session(neighbour))["state"] == "conversation"
+    say = await house.http.post(f"/v1/session/{neighbour['sessionId']}/say", json={"text": "On!"})
+    assert say.status_code == 202
+    assert (await house.http.get("/readyz")).status_code == 503  # it takes nobody new
+    await house.http.post(f"/v1/session/{neighbour['sessionId']}/end")
     await house.until_ready()
-    assert house.placement.pids != [pid]
     assert (await house.offer(await house.start())).status_code == 200
+    assert house.placement.pids != [pid]
+    assert not _alive(pid)
+
+
+async def test_a_seat_that_is_only_reserved_costs_no_worker(open_house):
+    house = await open_house(workers=1, join_seconds=5)
+    started = await house.start()
+    (worker,) = house.placement._workers.values()
+    assert worker.sessions == set()
+    answer = await house.http.post(f"/v1/session/{started['sessionId']}/end")
+    assert answer.json()["joined_at"] is None
+    assert answer.json()["figures"]["duration_ms"] == 0
+    await house.start()
+    assert worker.sessions == set()
 
 
 async def test_a_worker_that_hangs_is_killed(open_house):
