@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from typing import Any, cast
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -85,6 +86,38 @@ def check_json(body: bytes) -> None:
             raise Problem("bad_json", detail) from None
 
 
+def check_no_nul(body: bytes) -> None:
+    """Raise ``Problem`` (``invalid_request``) naming the first field that holds the character NUL.
+
+    Free JSON (metadata, schemas) would bring it past the fields' own patterns, into databases
+    that cannot read it back.
+    """
+    if b"\\u0000" not in body:
+        return
+    try:
+        field = _nul_at(json.loads(body), ())
+    except ValueError:  # malformed: the route refuses it
+        return
+    if field is not None:
+        problem = Problem("invalid_request", "The character NUL is not allowed.")
+        problem.members["field"] = ".".join(field).replace("\x00", "")
+        raise problem
+
+
+def _nul_at(value: Any, path: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Where a NUL is, in a value that is nested ``MAX_DEPTH`` deep at most."""
+    if isinstance(value, str):
+        return path if "\x00" in value else None
+    inner = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    if inner is None and isinstance(value, list):
+        inner = {str(n): item for n, item in enumerate(cast("list[Any]", value))}
+    for name, item in (inner or {}).items():
+        found = (*path, name) if "\x00" in name else _nul_at(item, (*path, name))
+        if found is not None:
+            return found
+    return None
+
+
 def _depth(body: bytes) -> int:
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return 0
@@ -100,8 +133,10 @@ async def _read_json(scope: Scope, receive: Receive) -> bytes:
         return b""
     headers = Headers(scope=scope)
     body = await _read(receive, headers.get("content-length", "0"))
-    if body and "json" in headers.get("content-type", ""):
+    if body and "json" in headers.get("content-type", "").lower():
         check_json(body)
+        if scope["path"].startswith("/v1/"):
+            check_no_nul(body)
     return body
 
 

@@ -1,7 +1,8 @@
 """``Idempotency-Key``: a POST that is sent twice is done once, and answered twice.
 
 A first answer of 2xx is kept for a day and given again, with ``Idempotent-Replayed: true``. Any
-other answer made nothing: its key is free again. Works for every POST under ``/v1``.
+other answer made nothing: its key is free again. Works for every POST under ``/v1``, except for
+ending a session: that may be done twice anyway, and its answer holds words that are not kept here.
 """
 
 import hashlib
@@ -139,7 +140,7 @@ class IdempotencyMiddleware:
 def _key_of(scope: Scope) -> str | None:
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    if not scope["path"].startswith("/v1/"):
+    if not scope["path"].startswith("/v1/") or scope["path"].endswith("/end"):
         return None
     return Headers(scope=scope).get("idempotency-key")
 

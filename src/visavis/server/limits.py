@@ -9,6 +9,9 @@ from visavis.server.errors import Problem, respond
 from visavis.server.services import Services
 from visavis.storage.keys import KEY_START
 
+_FREE = ("/healthz", "/readyz", "/assets/")
+"""Cost nothing, and have to answer whoever asks."""
+
 
 class RateLimitMiddleware:
     """Counts requests per API key, or per address for those without a valid one.
@@ -22,7 +25,7 @@ class RateLimitMiddleware:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(("/v1/", "/rooms/")):
+        if scope["type"] != "http" or scope["path"].startswith(_FREE):
             await self._app(scope, receive, send)
             return
         request = Request(scope)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -145,24 +146,72 @@ async def test_json_that_others_would_not_read_is_refused(open_house, database_u
     assert (await post("/v1/key", pair)).json()["name"] == "\U0001f600"
 
 
-@pytest.mark.parametrize("text", ["\\u0000", "a\\u0000b", "\\ud800", "x" * 100_000])
-async def test_no_text_field_bears_poison(open_house, database_url, text):
-    """Every string of every request body that there is, as OpenAPI tells."""
+VALID = {
+    "/v1/agent": {
+        "name": "x",
+        "metadata": {"a": {"b": ["c"]}},
+        "configuration": {"llm": {"system_prompt": "p"}, "allowed_origins": ["https://a.b"]},
+    },
+    "/v1/ephemeral-agent": {"configuration": {"llm": {"first_message": "f"}}},
+    "/v1/key": {"name": "x", "scopes": ["keys:read"]},
+    "/v1/webhook": {
+        "url": "https://example.com/",
+        "description": "d",
+        "events": ["session.ended"],
+    },
+    "/v1/start-agent-session": {
+        "agentId": "demo",
+        "context": "c",
+        "metadata": {"a": ["b"]},
+        "callback_url": "https://example.com/",
+    },
+}
+
+
+async def test_no_text_bears_poison(open_house, database_url):
+    """Every string and every name in bodies that are valid otherwise."""
+    house = await open_house(workers=1, sessions_per_worker=2, database_url=database_url)
+
+    async def post(path: str, body: object):
+        content = json.dumps(body).encode()
+        return await house.http.post(path, content=content, headers=JSON_HEADERS)
+
+    for path, body in VALID.items():
+        good = await post(path, body)
+        assert good.is_success, (path, good.text)
+        for poisoned, field in _poisoned(body, "a\0b"):
+            refused = problem(await post(path, poisoned), 422, "invalid_request")
+            assert refused["field"] == field
+        for poisoned, _ in _poisoned(body, "\ud800"):
+            problem(await post(path, poisoned), 400, "bad_json")
+    for path, name in (("/v1/agent", "name"), ("/v1/key", "name"), ("/v1/webhook", "description")):
+        long = problem(
+            await post(path, {**VALID[path], name: "x" * 100_000}), 422, "invalid_request"
+        )
+        assert long["field"] == name
+        assert len(json.dumps(long)) < 1000
+
+
+async def test_every_field_there_is_refuses_poison(open_house, database_url):
+    """Each field of each request body that OpenAPI tells of, alone: never a 5xx."""
     house = await open_house(workers=1, database_url=database_url)
     document = (await house.http.get("/openapi.json")).json()
     asked = 0
     for path, methods in document["paths"].items():
         for method, route in methods.items():
             schema = route.get("requestBody", {}).get("content", {}).get("application/json")
-            if schema is None:
-                continue
-            where = path.replace("{", "").replace("}", "")
-            for field in _text_fields(document, schema["schema"]):
-                body = f'{{"{field}": "{text}"}}'.encode()
-                answer = await house.http.request(method, where, content=body, headers=JSON_HEADERS)
-                assert 400 <= answer.status_code < 500, (method, path, field, answer.text)
-                asked += 1
-    assert asked > 5
+            for field in _fields(document, schema["schema"]) if schema else ():
+                for text in ("a\\u0000b", "\\ud800", "x" * 100_000):
+                    answer = await house.http.request(
+                        method,
+                        path.replace("{", "").replace("}", ""),
+                        content=f'{{"{field}": "{text}"}}'.encode(),
+                        headers=JSON_HEADERS,
+                    )
+                    told = (method, path, field, answer.text)
+                    assert 400 <= answer.status_code < 500, told
+                    asked += 1
+    assert asked > 30
 
 
 async def test_nul_in_addresses_is_refused(open_house, database_url):
@@ -175,7 +224,27 @@ async def test_nul_in_addresses_is_refused(open_house, database_url):
         assert 400 <= answer.status_code < 500
 
 
-def _text_fields(document: dict, schema: dict) -> list[str]:
+def _poisoned(value: object, poison: str, path: str = "") -> Iterator[tuple[object, str]]:
+    """Copies of ``value`` with one string or one name replaced; and which field that was."""
+    if isinstance(value, str):
+        yield poison, path
+    elif isinstance(value, list):
+        for n, item in enumerate(value):
+            for bad, field in _poisoned(item, poison, _join(path, str(n))):
+                yield [*value[:n], bad, *value[n + 1 :]], field
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            rest = {other: kept for other, kept in value.items() if other != name}
+            yield {poison: item, **rest}, _join(path, poison.replace("\0", ""))
+            for bad, field in _poisoned(item, poison, _join(path, name)):
+                yield {**value, name: bad}, field
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _fields(document: dict, schema: dict) -> list[str]:
     while "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         schema = document["components"]["schemas"][name]
