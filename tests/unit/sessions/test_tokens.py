@@ -29,6 +29,21 @@ def test_the_deadline_counts_for_joining_only():
     token = RoomTokens(SECRET).issue("one", in_ms(-5))
     assert refused(token) == "token_expired"
     RoomTokens(SECRET).check(token, "one", joining=False)
+    assert refused(RoomTokens(SECRET).issue("one", in_ms(-49 * 3600)), joining=False) == (
+        "token_expired"
+    )
+
+
+def test_a_token_belongs_to_the_site_that_asked_for_it():
+    tokens = RoomTokens(SECRET)
+    free, bound = tokens.issue("one", in_ms(60)), tokens.issue("one", in_ms(60), "https://a.b")
+    tokens.check(free, "one", joining=True, origin="https://any.where")
+    tokens.check(bound, "one", joining=True, origin="https://a.b")
+    tokens.check(bound, "one", joining=False)
+    for origin, joining in ((None, True), ("https://c.d", True), ("https://c.d", False)):
+        with pytest.raises(TokenError) as error:
+            tokens.check(bound, "one", joining=joining, origin=origin)
+        assert error.value.code == "token_other_origin"
 
 
 @pytest.mark.parametrize("joining", [True, False])
