@@ -39,8 +39,7 @@ async def keep_tools_open(
 
 def languages_of(spec: SessionSpec) -> tuple[str, ...] | None:
     """What can be heard and spoken; None: nobody knows the limits."""
-    embedded = "embedded" in (spec.agent.stt.provider, spec.agent.tts.provider)
-    return EMBEDDED_LANGUAGES if embedded else None
+    return EMBEDDED_LANGUAGES if spec.stt.embedded or spec.tts.embedded else None
 
 
 def _tool(offered: OfferedTool, toolbox: Toolbox, client: ClientTools) -> Tool:

@@ -13,11 +13,17 @@ from visavis.media import AudioChunk, SpeechChunk
 
 
 class Endpoint(BaseModel):
-    """An OpenAI-compatible server; ``base_url`` ends in ``/v1``."""
+    """An OpenAI-compatible server; ``base_url`` ends in ``/v1``.
+
+    ``embedded``: our own model host. ``outgoing_allow``: for a server that an agent brought, which
+    is called only through the guard, with these exceptions; None for one that is trusted.
+    """
 
     base_url: str
     api_key: str
     model: str
+    embedded: bool = False
+    outgoing_allow: tuple[str, ...] | None = None
 
 
 class ProviderError(Exception):

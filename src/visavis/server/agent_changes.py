@@ -10,8 +10,10 @@ from visavis.agents.costs import without_house_rates
 from visavis.agents.merge import differences, merge, merge_configuration
 from visavis.agents.schema import Agent, AgentConfiguration
 from visavis.api.agents import AgentPatch
+from visavis.net.errors import OutgoingError
 from visavis.server import choices
 from visavis.server.access import Caller
+from visavis.server.errors import Problem
 from visavis.server.services import Services
 from visavis.sessions.live import now_ms
 from visavis.storage import agents as store
@@ -79,12 +81,35 @@ async def checked(services: Services, session: AsyncSession, agent: Agent) -> Ag
     """The agent as it is stored. Raises ``Problem`` for what does not exist here."""
     choices.check(agent.configuration, services.settings)
     wanted = agent.configuration.tool_calling.selected_tool_ids
+    for field, url in _urls(agent.configuration):
+        refuse_inner(services, f"configuration.{field}", url)
     existing = await tool_store.existing_ids(session, wanted)
     if unknown := next((tool_id for tool_id in wanted if tool_id not in existing), None):
         known = [row.id for row in await tool_store.listing(session, _SHOWN_TOOLS)]
         raise choices.unknown_choice("tool_calling.selected_tool_ids", unknown, known)
     configuration = without_house_rates(agent.configuration, services.settings)
     return agent.model_copy(update={"configuration": configuration})
+
+
+def refuse_inner(services: Services, field: str, url: str | None) -> None:
+    """Raise ``Problem`` (``outgoing_refused``) for a URL that leads into our own network."""
+    try:
+        if url is not None:
+            services.http.check(url)
+    except OutgoingError as error:
+        advice = "VISAVIS_OUTGOING_ALLOW lists private hosts that may be called."
+        problem = Problem("outgoing_refused", f"{error.message} {advice}")
+        problem.members["field"] = field
+        raise problem from None
+
+
+def _urls(configuration: AgentConfiguration) -> list[tuple[str, str | None]]:
+    return [
+        ("llm.custom_url", configuration.llm.custom_url),
+        ("stt.custom_url", configuration.stt.custom_url),
+        ("tts.custom_url", configuration.tts.custom_url),
+        ("end_of_conversation.callback_url", configuration.end_of_conversation.callback_url),
+    ]
 
 
 def _told(agent: Agent) -> dict[str, Any]:

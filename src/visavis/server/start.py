@@ -6,6 +6,7 @@ from visavis.agents.schema import Agent
 from visavis.api.start import StartRequest, StartResponse
 from visavis.server import agent_lookup, choices
 from visavis.server.access import bearer, identify
+from visavis.server.agent_changes import refuse_inner
 from visavis.server.errors import Problem
 from visavis.server.origins import admit_start
 from visavis.server.paging import iso
@@ -25,6 +26,7 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
     agent = await agent_lookup.agent(services, body.agentId)
     await _admit(agent, request, services)
     origin = await admit_start(request, services, agent)
+    refuse_inner(services, "callback_url", body.callback_url)
     choices.check(agent.configuration, services.settings)  # what was here may be gone
     if not services.ready:
         raise Problem("starting", "The models are still loading.", retry_s=3)

@@ -1,5 +1,6 @@
 """Which server hears, thinks and speaks for an agent: the embedded model host, or another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,11 +31,11 @@ def needs_host(settings: Settings) -> bool:
 
 def resolve(agent: AgentConfiguration, settings: Settings, host: Endpoint | None) -> Endpoints:
     """The endpoints of one session. ``ValueError`` where one is asked for that is not here."""
-    s = settings
+    s, allow = settings, settings.outgoing_allow
     return Endpoints(
-        stt=_pick(agent.stt, s.stt_base_url, s.stt_api_key, s.stt_model, host),
-        llm=_pick(agent.llm, s.llm_base_url, s.llm_api_key, s.llm_model, host),
-        tts=_pick(agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, host),
+        stt=_pick(agent.stt, s.stt_base_url, s.stt_api_key, s.stt_model, allow, host),
+        llm=_pick(agent.llm, s.llm_base_url, s.llm_api_key, s.llm_model, allow, host),
+        tts=_pick(agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, allow, host),
     )
 
 
@@ -48,12 +49,20 @@ def route(layer: Layer, base_url: str | None) -> Literal["agent", "settings", "h
 
 
 def _pick(
-    layer: Layer, base_url: str | None, api_key: SecretStr, model: str, host: Endpoint | None
+    layer: Layer,
+    base_url: str | None,
+    api_key: SecretStr,
+    model: str,
+    allow: Sequence[str],
+    host: Endpoint | None,
 ) -> Endpoint:
+    """A server that an agent brings gets no key of ours, and is not to lead into our network."""
     named = model if layer.model == DEFAULT else layer.model
     where = route(layer, base_url)
-    if where == "agent" and layer.custom_url:  # it never sees the settings' key
-        return Endpoint(base_url=layer.custom_url, api_key="", model=named)
+    if where == "agent" and layer.custom_url:
+        return Endpoint(
+            base_url=layer.custom_url, api_key="", model=named, outgoing_allow=tuple(allow)
+        )
     if where == "settings" and base_url:
         return Endpoint(base_url=base_url, api_key=api_key.get_secret_value(), model=named)
     if where == "host" and host is not None:

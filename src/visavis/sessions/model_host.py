@@ -92,7 +92,10 @@ class ModelHost:
     def endpoints(self, agent: Agent) -> Endpoints:
         """Who hears, thinks and speaks for ``agent``."""
         host = Endpoint(
-            base_url=f"http://127.0.0.1:{self._port}/v1", api_key=self._key, model="default"
+            base_url=f"http://127.0.0.1:{self._port}/v1",
+            api_key=self._key,
+            model="default",
+            embedded=True,
         )
         return resolve(agent.configuration, self._settings, host if self._needed else None)
 

@@ -62,6 +62,22 @@ async def test_an_agent_may_bring_its_own_servers(quick_desk: Desk) -> None:
         assert told["field"] == "configuration.llm.custom_url"
 
 
+async def test_no_agent_leads_into_our_own_network(open_desk) -> None:
+    desk = await open_desk(outgoing_allow=["127.0.0.1:11434"])
+    for url in ("http://127.0.0.1:8080/v1", "http://169.254.169.254/", "http://localhost/v1"):
+        for configuration, field in (
+            ({"llm": {"provider": "openai", "custom_url": url}}, "llm.custom_url"),
+            ({"end_of_conversation": {"callback_url": url}}, "end_of_conversation.callback_url"),
+        ):
+            body = {"name": "Bo", "configuration": configuration}
+            told = problem(await desk.http.post("/v1/agent", json=body), 422, "outgoing_refused")
+            assert told["field"] == f"configuration.{field}"
+        told = problem(await desk.start("demo", callback_url=url), 422, "outgoing_refused")
+        assert told["field"] == "callback_url"
+    allowed = {"provider": "openai", "custom_url": "http://127.0.0.1:11434/v1"}
+    await desk.create(configuration={"llm": allowed})
+
+
 async def test_a_server_elsewhere_takes_any_model(open_desk) -> None:
     desk = await open_desk(llm_base_url=ELSEWHERE)
     choices = (await desk.http.get("/v1/providers")).json()

@@ -257,3 +257,19 @@ async def test_a_flush_does_not_wait_for_a_partial(foreign):
     assert [(t.text, t.final) for t in transcripts] == [(f"heard {whole}", True)]
     assert foreign.hung_up.is_set()
     assert foreign.uploads[0] < whole
+
+
+async def test_a_server_that_an_agent_brought_is_called_through_the_guard(foreign):
+    """A trusted server may be on this machine; one of an agent only where that is allowed."""
+    foreign.chunks = [said("Hello")]
+    trusted = foreign.endpoint
+    foreign.endpoint = trusted.model_copy(update={"outgoing_allow": ()})
+    with pytest.raises(ProviderError) as refused:
+        [piece async for piece in llm(foreign).reply(HELLO)]
+    assert (refused.value.code, refused.value.retryable) == ("url_refused", False)
+    with pytest.raises(ProviderError):
+        await speak(foreign, "Hello.")
+    assert foreign.asked == []
+    foreign.endpoint = trusted.model_copy(update={"outgoing_allow": ("127.0.0.1",)})
+    assert [piece async for piece in llm(foreign).reply(HELLO)] == [TextDelta("Hello")]
+    assert len(await speak(foreign, "Hello.")) == 1

@@ -36,6 +36,19 @@ def test_an_agents_own_server_never_sees_our_key():
     config = settings(llm_base_url="https://llm.example/v1", llm_api_key=SecretStr("k"))
     endpoint = resolve(agent, config, HOST).llm
     assert (endpoint.base_url, endpoint.api_key) == ("https://its.example/v1", "")
+    assert endpoint.outgoing_allow == ()
+
+
+def test_the_agents_provider_and_model_decide():
+    config = settings(llm_base_url="https://llm.example/v1", llm_model="big")
+    named = AgentConfiguration(llm=LlmConfig(model="huge"))
+    assert resolve(named, config, HOST).llm.model == "huge"
+    embedded = AgentConfiguration(llm=LlmConfig(provider="embedded"))
+    assert resolve(embedded, config, HOST).llm == HOST
+    openai = AgentConfiguration(llm=LlmConfig(provider="openai"))
+    assert resolve(openai, config, HOST).llm.base_url == "https://llm.example/v1"
+    with pytest.raises(ValueError, match="settings name no server"):
+        resolve(openai, settings(), HOST)
 
 
 def test_an_embedded_stage_without_a_host_is_a_bug():
