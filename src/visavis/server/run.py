@@ -130,6 +130,7 @@ async def open_services(
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings.data_dir / "secret")
+    blobs, rates = _blobs(settings), _rates(settings)  # outside of task groups, which wrap errors
     database = Database(settings.database_url or sqlite_url(settings.data_dir / "visavis.db"))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -148,9 +149,8 @@ async def open_services(
         )
         outbox = Outbox(deliveries.wake, _base_url(settings))
         metrics = Metrics()
-        blobs = _blobs(settings)
         recordings = await stack.enter_async_context(
-            Recordings(settings.data_dir, database, blobs).running()
+            Recordings(settings.data_dir, database, blobs, outbox).running()
         )
         retention = Retention(database, settings.retention_days)
         bells = Bells()
@@ -177,7 +177,7 @@ async def open_services(
             recordings=recordings,
             deletion=deletion,
             keys=keys,
-            rates=_rates(settings),
+            rates=rates,
             audit=AuditLog(database),
             metrics=metrics,
             bells=bells,

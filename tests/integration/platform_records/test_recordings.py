@@ -8,10 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from visavis.events import RecordingConsent, RecordingStopped
 from visavis.records.recorder_capture import MAGIC, Kind, Piece
+from visavis.server.run import StartError
 from visavis.storage import sessions as store
+from visavis.storage.tables import DeliveryRow
 
 
 def _watch(mp4: bytes) -> tuple[int, float]:
@@ -182,3 +185,28 @@ async def test_ids_that_are_none_are_refused(open_records: Callable) -> None:
             assert answer.status_code in (404, 422)
         assert (await records.http.delete(f"/v1/session/{strange}")).status_code in (404, 422)
     assert (await records.http.get("/v1/session/none/recording")).status_code == 404
+
+
+async def test_webhooks_hear_of_a_recording_that_is_ready(open_records: Callable) -> None:
+    records = await open_records(blobs_url="memory://elsewhere", outgoing_allow=["127.0.0.1"])
+    hook = {"url": "https://127.0.0.1:9/hook", "events": ["recording.ready"]}
+    assert (await records.http.post("/v1/webhook", json=hook)).status_code == 201
+    session_id = await records.call("yes-leave")
+    await records.ended(session_id)
+    whole = await records.recording(session_id)
+    assert _watch(whole.content)[0] == 75
+    assert records.media() == [], "it is kept elsewhere"
+    async with records.house.services.database.read() as session:
+        told = (await session.scalars(select(DeliveryRow))).all()
+    assert [row.session_id for row in told] == [session_id]
+    data = told[0].payload["data"]
+    assert data["duration_ms"] == 3000
+    assert data["size_bytes"] == len(whole.content)
+    assert data["recording_url"].endswith(f"/v1/session/{session_id}/recording")
+
+
+async def test_a_store_that_cannot_be_used_keeps_the_server_from_starting(
+    open_records: Callable,
+) -> None:
+    with pytest.raises(StartError, match="carrier-pigeon"):
+        await open_records(blobs_url="carrier-pigeon://loft")
