@@ -5,10 +5,12 @@ import json
 import logging
 
 import pytest
+import structlog
 
 from tests.integration.platform_tools.servers import Shop, mcp_server, raw_server, serving
 from visavis.agents.tools import ToolDefinition
 from visavis.net.client import GuardedClient
+from visavis.tools import toolbox, webhook
 from visavis.tools.toolbox import Toolbox
 
 ASK = {
@@ -155,9 +157,14 @@ async def test_bad_arguments_call_nobody(http: GuardedClient, shop: tuple[Shop, 
 
 
 async def test_no_secret_reaches_the_model_or_the_log(
-    http: GuardedClient, shop: tuple[Shop, str], capfd: pytest.CaptureFixture[str]
+    http: GuardedClient, shop: tuple[Shop, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, url = shop
+    lines = structlog.testing.CapturingLogger()
+    everything = structlog.make_filtering_bound_logger(0)
+    log = structlog.wrap_logger(lines, processors=[], wrapper_class=everything)
+    for module in (webhook, toolbox):
+        monkeypatch.setattr(module, "log", log)
     secrets = {
         "auth_config": {"type": "bearer", "token": "tok-9f2c"},
         "headers": {"X-Tenant": "tenant-7781"},
@@ -165,13 +172,15 @@ async def test_no_secret_reaches_the_model_or_the_log(
     tools = [
         tool(f"{url}/echo", **secrets),
         tool("http://127.0.0.1:9/?k=tok-9f2c", name="gone", **secrets),
+        tool("http://127.0.0.1:9/", name="mcp", kind="mcp", **secrets),
     ]
     async with Toolbox(tools, http, session_id="s") as box:
         told = (await box.call("ask", OSLO)).text + (await box.call("gone", OSLO)).text
-    logged = capfd.readouterr()
     assert server.seen[0].headers["authorization"] == "Bearer tok-9f2c"
+    written = {line.kwargs["event"] for line in lines.calls}
+    assert written == {"tool_answered", "tool_unreachable", "mcp_left_out"}
     for secret in ("tok-9f2c", "tenant-7781"):
-        assert secret not in told + logged.out + logged.err
+        assert secret not in told + repr(lines.calls)
     assert "127.0.0.1:9" not in told
 
 
