@@ -49,8 +49,8 @@ def write_mp4(capture: Path, target: Path) -> int:
     zero_us, has_pictures = _survey(capture)
     with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as clip:
         file: Any = clip
-        voices: Any = file.add_stream("aac", rate=OUTPUT_RATE, layout="mono", bit_rate=96_000)
         film = _Film(file, zero_us) if has_pictures else None
+        voices: Any = file.add_stream("aac", rate=OUTPUT_RATE, layout="mono", bit_rate=96_000)
         mix = Mix(zero_us)
         end_us = zero_us
         for piece in read_pieces(capture):
