@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     otel_endpoint: str | None = Field(
         default=None, description="OTLP over HTTP, e.g. http://localhost:4318; sends traces."
     )
+    otel_content: bool = Field(
+        default=False, description="Put into traces what was said and what tools were told, too."
+    )
     llm_cost_per_minute: float = Field(default=0, ge=0, description="For estimates; likewise:")
     stt_cost_per_minute: float = Field(default=0, ge=0)
     tts_cost_per_minute: float = Field(default=0, ge=0)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Protocol
 
 import structlog
@@ -155,6 +155,7 @@ async def open_services(
         retention = Retention(database, settings.retention_days)
         bells = Bells()
         observers: list[Observer] = [bells, metrics, recordings, retention, outbox]
+        observers += [await stack.enter_async_context(each) for each in _tracing(settings)]
         journal = await stack.enter_async_context(Journal(database, observers).running())
         sessions = Sessions(settings, database, journal, placement, host)
         await stack.enter_async_context(sessions.running())
@@ -210,6 +211,15 @@ async def serving(services: Services, listener: socket.socket) -> AsyncGenerator
         services.bells.close()  # who reads live is told the end now
         server.should_exit = True
         await task
+
+
+def _tracing(settings: Settings) -> list[AbstractAsyncContextManager[Observer]]:
+    """Traces, where an endpoint is set; OpenTelemetry is loaded for nobody else."""
+    if settings.otel_endpoint is None:
+        return []
+    from visavis.server.tracing import Tracing
+
+    return [Tracing(settings.otel_endpoint, content=settings.otel_content).running()]
 
 
 def _rates(settings: Settings) -> Rates:

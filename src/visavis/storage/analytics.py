@@ -164,3 +164,37 @@ async def deliveries(session: AsyncSession) -> dict[str, int]:
     """How many webhook messages there are, by status."""
     statement = select(DeliveryRow.status, func.count()).group_by(DeliveryRow.status)
     return {status: count for status, count in (await session.execute(statement)).all()}
+
+
+@dataclass(frozen=True, slots=True)
+class TracedAgent:
+    """Who talks in a session, and through which models: by layer, (provider, model)."""
+
+    id: str
+    name: str
+    layers: dict[str, tuple[str, str]]
+
+    def provider(self, layer: str) -> str:
+        return self.layers[layer][0]
+
+    def model(self, layer: str) -> str:
+        return self.layers[layer][1]
+
+    def attributes(self, layer: str) -> dict[str, str]:
+        """As OpenTelemetry's conventions for generative AI name them."""
+        provider, model = self.layers[layer]
+        return {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
+
+
+async def traced(session: AsyncSession, session_id: str) -> TracedAgent | None:
+    """The agent of a session."""
+    columns = (SessionRow.agent_id, SessionRow.agent_name, SessionRow.configuration)
+    row = (await session.execute(select(*columns).where(SessionRow.id == session_id))).first()
+    if row is None:
+        return None
+    agent_id, name, configuration = row
+    layers = {
+        layer: (str(configuration[layer]["provider"]), str(configuration[layer]["model"]))
+        for layer in ("llm", "stt", "tts")
+    }
+    return TracedAgent(agent_id, name, layers)
