@@ -107,16 +107,14 @@ async def test_ten_megabytes_are_not_read(open_house):
     assert b"body_too_large" in await raw(house, declared + b"9" * 12 + b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("depth", [65, 900, 100_000])
-@pytest.mark.parametrize("opening", ['{"a":', "["])
-async def test_deep_json_is_refused(open_house, depth, opening):
+async def test_deep_json_is_refused(open_house):
     house = await open_house(workers=1)
-    closing = "]" if opening == "[" else "1}"
-    deep = (opening * depth + closing * (depth if opening == "[" else 1)).encode()
-    inner = b'{"name": "x", "metadata": {"a": ' + deep + b"}}"
-    for body in (deep, inner):
-        answer = await house.http.post("/v1/agent", content=body[:250_000], headers=JSON_HEADERS)
-        problem(answer, 400, "bad_json")
+    for depth in (65, 900, 100_000):
+        for deep in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
+            for body in (deep, b'{"name": "x", "metadata": {"a": ' + deep + b"}}"):
+                cut = body[:250_000]  # what is unfinished is deep all the same
+                answer = await house.http.post("/v1/agent", content=cut, headers=JSON_HEADERS)
+                problem(answer, 400, "bad_json")
 
 
 async def test_json_that_others_would_not_read_is_refused(open_house, database_url):
