@@ -99,6 +99,17 @@ class Records:
             if sound in data or b"ftyp" in data or Path(name).suffix in (".capture", ".mp4")
         ]
 
+    def hide_blobs(self) -> None:
+        """A store that fails: a file stands where its folder was."""
+        blobs = self.folder / "blobs"
+        blobs.rename(self.folder / "hidden")
+        blobs.write_bytes(b"")
+
+    def show_blobs(self) -> None:
+        blobs = self.folder / "blobs"
+        blobs.unlink()
+        (self.folder / "hidden").rename(blobs)
+
     async def rows(self) -> str:
         """Every row of every table, as text."""
         async with self.house.services.database.read() as session:

@@ -130,6 +130,24 @@ async def test_a_recording_that_is_being_made_is_stopped(open_records: Callable)
     assert (await records.recording(next_id)).status_code == 200
 
 
+async def test_a_recording_that_cannot_be_removed_keeps_its_session(
+    open_records: Callable,
+) -> None:
+    """The row is what the file is found by."""
+    records = await open_records()
+    session_id = await records.call("yes-leave")
+    await records.ended(session_id)
+    assert (await records.recording(session_id)).status_code == 200
+    records.hide_blobs()
+    assert (await records.recording(session_id)).status_code == 503
+    refused = await records.http.delete(f"/v1/session/{session_id}")
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+    assert await _row(records, session_id) is not None
+    records.show_blobs()
+    assert (await records.http.delete(f"/v1/session/{session_id}")).status_code == 204
+    assert records.media() == []
+
+
 async def test_retention_deletes_what_is_due(open_records: Callable, database_url: str) -> None:
     records = await open_records(database_url=database_url, retention_days=30)
     services = records.house.services
