@@ -47,6 +47,8 @@ class ScriptedRoom:
         if not sdp.startswith("v=0"):
             raise RoomError("bad_offer", "This is not SDP.")
         self.script = self.script or sdp.split()[-1]
+        if self.script == "slow":
+            await asyncio.sleep(1)
         return f"answer to {sdp}"
 
     async def add_candidate(self, candidate: IceCandidate) -> None:

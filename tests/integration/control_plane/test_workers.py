@@ -5,6 +5,7 @@ import os
 import signal
 
 from visavis.events import EndReason
+from visavis.sessions import lifecycle, worker_process
 
 
 async def test_a_crashing_session_does_not_touch_its_neighbour(open_house):
@@ -82,6 +83,33 @@ async def test_a_session_that_does_not_let_go_loses_its_seat_and_its_worker_is_r
     assert (await house.offer(await house.start())).status_code == 200
     assert house.placement.pids != [pid]
     assert not _alive(pid)
+
+
+async def test_a_room_that_opens_too_late_is_closed_again(open_house, monkeypatch):
+    monkeypatch.setattr(worker_process, "REQUEST_S", 0.3)
+    house = await open_house(workers=1, sessions_per_worker=1)
+    started = await house.start()
+    assert (await house.offer(started, "slow")).json()["code"] == "worker_timeout"
+    record = await house.until_ended(started)
+    assert record["end_reason"] == "error"
+    assert "conversation" not in record["states"]
+    monkeypatch.undo()
+    (worker,) = house.placement._workers.values()
+    assert worker.sessions == set()
+    assert (await house.offer(await house.start())).status_code == 200
+
+
+async def test_a_session_that_outlasts_its_lease_is_ended(open_house, monkeypatch):
+    monkeypatch.setattr(lifecycle, "OVERTIME_MS", -29_000)
+    house = await open_house(workers=1)
+    started, other = await house.start(), await house.start()
+    path = f"/v1/session/{started['sessionId']}"
+    await house.http.patch(path, json={"max_duration_seconds": 30})
+    await house.offer(started)  # its worker does not watch the time
+    await house.offer(other)
+    record = await house.until_ended(started)
+    assert record["end_reason"] == "max_duration"
+    assert (await house.session(other))["state"] == "conversation"
 
 
 async def test_a_seat_that_is_only_reserved_costs_no_worker(open_house):
