@@ -100,7 +100,10 @@ class Deliveries:
 
     async def _hand_over_some(self) -> int:
         async with self._database.read() as session:
+            if not await store.any_pending(session):
+                return 0
             found = await store.not_under_way(session, _now_ms(), BATCH)
+        await self._jobs.start()
         if found:
             await self._jobs.enqueue(found)
             async with self._database.write() as session:

@@ -5,8 +5,10 @@ retention heard and said is in none of them.
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any, Literal
 
 from visavis.events import ToolCallFinished
@@ -64,19 +66,21 @@ def session_ended_full(
 ) -> Payload:
     """For a callback with ``send_data_on_end``; what does not fit is to be fetched."""
     payload = session_ended(row)
-    data = payload["data"]
     words = keeps_words(row)
-    data["session_url"] = f"{base_url}/v1/session/{row.id}"
-    _fill(payload, "turns", [_turn(turn) for turn in turns])
-    _fill(payload, "tool_calls", [_tool_call(call, words=words) for call in calls])
-    _add_transcript(payload, row, said if words else [], base_url)
-    return payload
+    payload["data"]["session_url"] = f"{base_url}/v1/session/{row.id}"
+    payload["data"]["transcript_url"] = _transcript_url(row, base_url)
+    return _filled(
+        payload,
+        transcript=[_line(one) for one in said] if words else [],
+        tool_calls=[_tool_call(call, words=words) for call in calls],
+        turns=[_turn(turn) for turn in turns],
+    )
 
 
 def transcript_ready(row: SessionRow, said: Sequence[Utterance], base_url: str) -> Payload:
-    payload = message("transcript.ready", row.ended_at or 0, _whose(row))
-    _add_transcript(payload, row, said, base_url)
-    return payload
+    data = {**_whose(row), "transcript_url": _transcript_url(row, base_url)}
+    payload = message("transcript.ready", row.ended_at or 0, data)
+    return _filled(payload, transcript=[_line(one) for one in said])
 
 
 def recording_ready(row: SessionRow, at_ms: int, base_url: str) -> Payload:
@@ -140,31 +144,30 @@ def _tool_call(call: ToolCallRow, *, words: bool) -> Payload:
     return told
 
 
-def _add_transcript(
-    payload: Payload, row: SessionRow, said: Sequence[Utterance], base_url: str
-) -> None:
-    payload["data"]["transcript_url"] = f"{base_url}/v1/session/{row.id}/transcript"
-    lines = [
-        {
-            "speaker": one.speaker,
-            "text": one.text,
-            "start_ms": one.start_ms,
-            "end_ms": one.end_ms,
-            "interrupted": one.interrupted,
-        }
-        for one in said
-    ]
-    _fill(payload, "transcript", lines)
+def _line(one: Utterance) -> Payload:
+    return {
+        "speaker": one.speaker,
+        "text": one.text,
+        "start_ms": one.start_ms,
+        "end_ms": one.end_ms,
+        "interrupted": one.interrupted,
+    }
 
 
-def _fill(payload: Payload, name: str, items: Sequence[Payload]) -> None:
-    """Add as many items as fit; ``<name>_complete`` says whether those are all."""
+def _transcript_url(row: SessionRow, base_url: str) -> str:
+    return f"{base_url}/v1/session/{row.id}/transcript"
+
+
+def _filled(payload: Payload, **lists: Sequence[Payload]) -> Payload:
+    """With as much of each list as fits, first come; ``<name>_complete`` says if that is all."""
     data = payload["data"]
-    data[name], data[f"{name}_complete"] = [], False
-    left = MAX_BYTES - len(encode(payload))
-    for item in items:
-        left -= len(encode(item)) + 1
-        if left < 0:
-            return
-        data[name].append(item)
-    data[f"{name}_complete"] = True
+    for name in lists:
+        data[name], data[f"{name}_complete"] = [], False
+    left = MAX_BYTES - 1 - len(encode(payload))
+    for name, items in lists.items():
+        sizes = list(accumulate(len(encode(item)) + 1 for item in items))
+        fitting = bisect_right(sizes, left)
+        data[name] = list(items[:fitting])
+        data[f"{name}_complete"] = fitting == len(items)
+        left -= sizes[fitting - 1] if fitting else 0
+    return payload

@@ -58,7 +58,7 @@ _work: _Work | None = None  # DBOS is one per process, and so is what its workfl
 
 
 class Jobs:
-    """Starts DBOS at the first ``enqueue``: a server without webhooks does without it."""
+    """DBOS starts when it is first needed: a server without webhooks does without it."""
 
     def __init__(self, url: str, attempt: Attempt) -> None:
         self._url = url
@@ -76,21 +76,26 @@ class Jobs:
                 await self._in_thread(_stop)
             self._thread.shutdown(wait=False)
 
+    async def start(self) -> None:
+        """Take up what an earlier server left in the queue. Raises ``JobsError``."""
+        if self._is_on:
+            return
+        if _work is not None:
+            raise JobsError("another server in this process delivers webhooks already")
+        self._is_on = True
+        work = _Work(asyncio.get_running_loop(), self._attempt)
+        try:
+            await self._in_thread(_launch, self._url, work)
+        except JobsError:
+            self._is_on = False
+            raise
+
     async def enqueue(self, attempts: Sequence[tuple[str, int]]) -> None:
         """Attempt each delivery now, unless this attempt at it was enqueued before.
 
         Raises ``JobsError``.
         """
-        if not self._is_on:
-            if _work is not None:
-                raise JobsError("another server in this process delivers webhooks already")
-            self._is_on = True
-            work = _Work(asyncio.get_running_loop(), self._attempt)
-            try:
-                await self._in_thread(_launch, self._url, work)
-            except JobsError:
-                self._is_on = False
-                raise
+        await self.start()
         await self._in_thread(_enqueue, attempts)
 
     async def forget_finished(self) -> None:

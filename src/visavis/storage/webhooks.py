@@ -100,6 +100,12 @@ async def attempt(session: AsyncSession, delivery_id: str, number: int) -> Attem
     return await session.get(AttemptRow, (delivery_id, number))
 
 
+async def any_pending(session: AsyncSession) -> bool:
+    """Whether anything is on its way at all."""
+    query = select(DeliveryRow.id).where(DeliveryRow.status == "pending").limit(1)
+    return await session.scalar(query) is not None
+
+
 async def not_under_way(session: AsyncSession, now_ms: int, limit: int) -> list[tuple[str, int]]:
     """Pending deliveries that nobody has taken on, or whose timer is lost: id, next attempt."""
     tried = (
