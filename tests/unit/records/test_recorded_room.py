@@ -4,15 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from visavis.avatar.base import Playhead
+from visavis.avatar.encoder import Vp8Encoder
+from visavis.conversation.playout import TICK_US, Playout
 from visavis.conversation.recording import MAX_STARTS, RecordedRoom
 from visavis.conversation.spec import SessionSpec
 from visavis.events import RecordingConsent, RecordingStopped
-from visavis.media import INPUT_TICK, OUTPUT_TICK, EncodedVideo
+from visavis.media import (
+    I420,
+    INPUT_TICK,
+    OUTPUT_RATE,
+    OUTPUT_TICK,
+    EncodedVideo,
+    SpeechChunk,
+    TurnSpeech,
+)
 from visavis.providers.base import Endpoint
 from visavis.records.recorder_capture import Kind, read_pieces
+from visavis.records.recorder_mp4 import write_mp4
 from visavis.rooms.rtvi import RtviMessage
 from visavis.testing import MemoryRoom
 
@@ -183,6 +196,46 @@ async def test_a_lost_picture_is_made_good_by_a_key_frame(tmp_path: Path) -> Non
         call.show(keyframe=True)
         call.show(keyframe=False)
     assert call.kinds() == [Kind.KEY_PICTURE, Kind.KEY_PICTURE, Kind.PICTURE]
+
+
+class Flash:
+    """An avatar that is white while it speaks."""
+
+    size = (64, 64)
+
+    def push_speech(self, speech: TurnSpeech) -> None: ...
+
+    def clear(self, turn_id: int) -> None: ...
+
+    def frame(self, at: Playhead, out: I420) -> None:
+        out.y[:] = 16 if at.position_s is None else 235
+        out.buffer[64:] = 128
+
+
+async def test_face_and_voice_are_together_in_the_file(tmp_path: Path) -> None:
+    """From the playout's clock to the MP4: within 40 ms."""
+    call = Call(tmp_path / "a.capture", asked_before=True)
+    now = 5_000_000
+    async with call.recorded as room:
+        playout = Playout(room, Flash(), Vp8Encoder(64, 64), lambda _: None, clock=lambda: now)
+        room.request_keyframe = playout.video.request_keyframe
+        for tick in range(200):
+            if tick == 101:
+                tone = (np.sin(np.arange(OUTPUT_RATE) * 0.13) * 9000).astype(np.int16)
+                await playout.play(TurnSpeech(1, 0.0, SpeechChunk(tone, OUTPUT_RATE, "Ah")))
+            playout.tick(now)
+            playout.video.draw_due()
+            now += TICK_US
+    write_mp4(tmp_path / "a.capture", tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "a.mp4")) as clip:
+        pictures = [(frame.time, frame.to_ndarray()[:64].mean()) for frame in clip.decode(video=0)]
+        clip.seek(0)
+        sound = [(frame.time, frame.to_ndarray()[0]) for frame in clip.decode(audio=0)]
+    flash_s = next(at for at, luma in pictures if luma > 150)
+    start_s, loud = next((at, pcm) for at, pcm in sound if np.abs(pcm).max() > 0.1)
+    onset_s = start_s + int(np.argmax(np.abs(loud) > 0.1)) / OUTPUT_RATE
+    assert abs(onset_s - flash_s) <= 0.040
+    assert flash_s == pytest.approx(102 * 0.02, abs=0.002)
 
 
 async def test_the_user_is_recorded_as_heard(tmp_path: Path) -> None:
