@@ -114,7 +114,7 @@ def _tool(spec: ToolSpec, act: Act) -> Tool:
 
 def _end_call(turn: Turn, _: dict[str, Any]) -> ToolOutcome:
     turn.hangs_up = True
-    return _done("The call ends once you have said goodbye: do so now, in a few words.")
+    return _done("Say goodbye to the user now, in a few words; then the call ends.")
 
 
 def _switch_language(

@@ -131,6 +131,7 @@ class Llama:
         self, request: Json, on_chunk: OnChunk, forwarded: tuple[str, ...] = _FORWARDED
     ) -> None:
         body = _DEFAULTS | {key: request[key] for key in forwarded if request.get(key) is not None}
+        body["messages"] = tool_choice.in_words(request["messages"])
         body |= {"stream": True, "cache_prompt": True, "return_progress": True}
         if request.get("user"):
             body["id_slot"] = self._slots.of(str(request["user"]), _system_prompt(request))

@@ -14,7 +14,7 @@ from typing import Any, cast
 Json = dict[str, Any]
 
 NONE = "none"
-NONE_BIAS = -2.0
+NONE_BIAS = -1.0
 """In logits. Without it the model is too shy to call."""
 _OTHER = (
     "Hello.",
@@ -29,6 +29,7 @@ _OTHER = (
 """What people say that no tool is for."""
 
 _QUOTED = re.compile(r'"([^"]{2,200})"')
+_WRAPPING = re.compile(r"</?tool_result[^>]*>")
 _SHAPE = {"type", "properties", "required", "enum", "const", "items", "anyOf", "minimum", "maximum"}
 _STEADY: Json = {"temperature": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
@@ -69,6 +70,40 @@ def with_what(function: Json, messages: Sequence[Json]) -> Json:
         "max_tokens": 256,
         "grammar": "%llguidance {}\nstart: %json " + json.dumps(_shape(schema)),
     }
+
+
+def in_words(messages: Sequence[Json]) -> list[Json]:
+    """``messages`` without the protocol of tools: results stand with what the user said.
+
+    Small models read them better so, and what is cached up to the user's words stays useful.
+    """
+    if not any(message.get("role") == "tool" for message in messages):
+        return list(messages)
+    plain: list[Json] = []
+    names: dict[str, str] = {}
+    for message in messages:
+        for call in cast("list[Json]", message.get("tool_calls") or []):
+            names[str(call.get("id"))] = str(cast(Json, call.get("function") or {}).get("name"))
+        if message.get("role") == "tool":
+            name = names.get(str(message.get("tool_call_id")), "the tool")
+            _add(plain, _told(name, str(message.get("content") or "")))
+        elif message.get("content") or not message.get("tool_calls"):
+            plain.append({"role": message.get("role"), "content": message.get("content") or ""})
+    return plain
+
+
+def _told(name: str, result: str) -> str:
+    """What a tool answered; only data is wrapped, the rest are words of our own."""
+    data = _WRAPPING.sub("", result).strip()
+    return f"({data})" if data == result.strip() else f"(Data from {name}, to answer with: {data})"
+
+
+def _add(messages: list[Json], text: str) -> None:
+    """Put ``text`` with the last thing that the user said; anew if the assistant spoke since."""
+    if messages and messages[-1]["role"] == "user":
+        messages[-1]["content"] += f"\n\n{text}"
+    else:
+        messages.append({"role": "user", "content": text})
 
 
 def _question(functions: dict[str, Json]) -> str:
