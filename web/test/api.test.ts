@@ -11,6 +11,9 @@ function answer(body: unknown, init: ResponseInit = {}): void {
 describe("a refusal", () => {
   it.each([
     [404, { code: "agent_not_found" }, "unknown_agent"],
+    [403, { code: "agent_draft" }, "agent_closed"],
+    [410, { code: "agent_used" }, "agent_over"],
+    [410, { code: "agent_expired" }, "agent_over"],
     [404, { code: "session_not_found" }, "session_refused"],
     [503, { code: "capacity_exhausted" }, "server_full"],
     [503, { code: "starting" }, "server_starting"],

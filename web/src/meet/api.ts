@@ -99,6 +99,9 @@ export async function request(url: string, init: RequestInit): Promise<Record<st
 
 const KINDS: Record<string, ProblemKind> = {
   agent_not_found: "unknown_agent",
+  agent_draft: "agent_closed",
+  agent_used: "agent_over",
+  agent_expired: "agent_over",
   capacity_exhausted: "server_full",
   starting: "server_starting",
   no_worker: "server_starting",

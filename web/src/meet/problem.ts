@@ -2,6 +2,8 @@
 
 export type ProblemKind =
   | "unknown_agent"
+  | "agent_closed"
+  | "agent_over"
   | "no_microphone"
   | "microphone_refused"
   | "microphone_busy"
@@ -24,6 +26,11 @@ export class Problem extends Error {
   ) {
     super(detail || kind);
   }
+}
+
+/** Problems that trying again cannot mend. */
+export function isFinal(kind: ProblemKind): boolean {
+  return kind === "unknown_agent" || kind === "agent_closed" || kind === "agent_over";
 }
 
 /** Problems after which the visitor can still take part by typing. */

@@ -2,7 +2,7 @@
 
 import type { Call, Phase } from "./call";
 import type { Captions, Line } from "./captions";
-import { canTypeInstead } from "./problem";
+import { canTypeInstead, isFinal } from "./problem";
 import {
   ACTIVITY,
   clock,
@@ -146,7 +146,7 @@ export class View {
     element("problem-title").textContent = title;
     element("problem-advice").textContent = advice;
     element("type-instead").hidden = !canTypeInstead(problem.kind);
-    this.retry.hidden = problem.kind === "unknown_agent";
+    this.retry.hidden = isFinal(problem.kind);
   }
 
   private showEnd(call: Call, phase: Extract<Phase, { name: "ended" }>): void {

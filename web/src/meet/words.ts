@@ -27,6 +27,14 @@ const PROBLEMS: Record<ProblemKind, Explanation> = {
     title: "There is nobody at this address",
     advice: "The link may be mistyped, or the agent was removed. Ask whoever sent it to you.",
   },
+  agent_closed: {
+    title: "Not open yet",
+    advice: "Whoever makes this agent is still working on it. Please come back later.",
+  },
+  agent_over: {
+    title: "This invitation is over",
+    advice: "It was good for one conversation, or has expired. Ask for a new link.",
+  },
   no_microphone: {
     title: "No microphone found",
     advice: "Plug one in and try again, or have the conversation by typing.",
