@@ -11,6 +11,7 @@ from visavis.server import (
     audit,
     commands,
     deliveries,
+    docs,
     errors,
     event_stream,
     keys,
@@ -89,6 +90,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(resource.router)
     app.include_router(rooms.router)
     app.include_router(meet.router)
+    app.include_router(docs.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     app.add_api_route("/readyz", _readyz, include_in_schema=False)
     openapi.install(app)

@@ -104,6 +104,10 @@ _NAMES = {
     "POST /v1/session/{session_id}/echo": "EchoInSession",
     "POST /v1/session/{session_id}/respond": "RespondInSession",
     "POST /v1/session/{session_id}/context": "AddSessionContext",
+    "GET /v1/webhook/{webhook_id}/delivery": "ListWebhookDeliveries",
+    "POST /v1/webhook/{webhook_id}/rotate-secret": "RotateWebhookSecret",
+    "GET /v1/webhook/callback-secret": "GetCallbackSecret",
+    "GET /v1/delivery": "ListDeliveries",
     "POST /rooms/{session_id}/api/offer": "OfferRoom",
     "PATCH /rooms/{session_id}/api/offer": "AddRoomCandidates",
     "DELETE /rooms/{session_id}": "LeaveRoom",
@@ -167,7 +171,7 @@ def name_of(method: str, path: str) -> str:
     return verbs.get(method, "Delete") + "".join(nouns)
 
 
-_COLLECTIONS = ("Agent", "Tool", "Session", "Key", "Webhook", "Version", "Delivery", "Attempt")
+_COLLECTIONS = ("Agent", "Tool", "Session", "Key", "Webhook", "Version")
 
 
 def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
@@ -189,7 +193,7 @@ def _complete(method: str, path: str, operation: Document) -> None:
         operation["tags"] = ["rooms"]
     elif not operation.get("tags"):
         operation["tags"] = ["agents"]
-    if method == "POST" and path.startswith("/v1"):
+    if method == "POST" and path.startswith("/v1") and not path.endswith("/end"):
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     if name in _BODY_EXAMPLES and "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
