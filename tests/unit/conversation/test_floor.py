@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.unit.conversation.test_turn_taking import CHUNK, talk
+from tests.unit.conversation.talking import CHUNK
 from visavis import events as ev
+from visavis.avatar.base import Phase
 from visavis.conversation.floor import Line
 from visavis.conversation.listener import UtteranceAudio, UtteranceStarted
 from visavis.media import OUTPUT_RATE, SpeechChunk
-
-__all__ = ["talk"]
 
 
 @pytest.fixture
@@ -171,5 +170,6 @@ async def test_an_answer_in_writing_is_not_heard(talk):
     (turn,) = talk.all(ev.TurnCompleted)
     assert (turn.agent_text, turn.interrupted) == ("You said: How much is it?", False)
     assert talk.all(ev.AgentStartedSpeaking) == []
+    assert talk.stage.avatar.frames[-1].phase is Phase.IDLE
     await talk.say("Thanks.")
     assert ("assistant", "You said: How much is it?") in talk.llm.asked[-1]
