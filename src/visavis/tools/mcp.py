@@ -25,16 +25,18 @@ from mcp_types import (
 )
 
 from visavis.agents.tools import ToolDefinition
-from visavis.net.client import GuardedClient, OutgoingError
+from visavis.net.client import GuardedClient
+from visavis.tools.mcp_transport import GuardedMcpTransport
 from visavis.tools.outcome import ToolOutcome
-from visavis.tools.request import auth_headers, merged
 from visavis.tools.results import as_data, cut
 from visavis.tools.secrets import redact, secrets_of
-from visavis.tools.webhook import FAILURES, MAX_REASON_CHARS, MAX_RESPONSE_BYTES
+from visavis.tools.webhook import FAILURES, MAX_REASON_CHARS
 
 CONNECT_S = 5.0
 """A conversation waits for this, so a server that takes longer is left out."""
 CLOSE_S = 2.0
+SESSION_LOST = "Session terminated"
+"""What the package says when a server has forgotten us; the request was not carried out."""
 MAX_PAGES = 8
 MAX_TOOLS = 128
 
@@ -47,44 +49,6 @@ class McpFailed(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(FAILURES[code])
         self.code = code
-
-
-class GuardedMcpTransport(httpx2.AsyncBaseTransport):
-    """One guarded call per request, answer and all.
-
-    A failed call becomes a JSON-RPC error: raised here, it would end the whole connection.
-    """
-
-    def __init__(self, tool: ToolDefinition, http: GuardedClient) -> None:
-        self._tool = tool
-        self._http = http
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.method == "GET":  # a stream of the server's own messages; we need none
-            return httpx2.Response(405, request=request)
-        body = await request.aread()
-        headers = merged(dict(request.headers), self._tool.headers)
-        signed = auth_headers(self._tool.auth_config, body, int(time.time()))
-        try:
-            answer = await self._http.request(
-                request.method,
-                str(request.url),
-                headers=merged(headers, signed),
-                body=body,
-                timeout_s=self._tool.timeout_seconds,
-                max_bytes=MAX_RESPONSE_BYTES,
-            )
-        except OutgoingError as error:
-            code = error.code if error.code in FAILURES else "tool_failed"
-            failure = {"code": -32000, "message": code, "data": {"visavis": code}}
-            answer = {"jsonrpc": "2.0", "id": None, "error": failure}
-            return httpx2.Response(502, json=answer, request=request)
-        kept = {
-            name: value
-            for name, value in answer.headers.items()
-            if name.lower() not in ("content-length", "transfer-encoding", "content-encoding")
-        }
-        return httpx2.Response(answer.status, headers=kept, content=answer.body, request=request)
 
 
 class McpServer:
@@ -102,9 +66,12 @@ class McpServer:
         self._session: ClientSession | None = None
         self._failure = McpFailed("unreachable")
         self._task: asyncio.Task[None] | None = None
+        self._reconnecting = asyncio.Lock()
 
     async def open(self) -> list[Tool]:
         """Connect and list the tools that this agent may use. Raises ``McpFailed``."""
+        self._stop.clear()
+        self._settled.clear()
         self._task = asyncio.create_task(self._live(), name=f"mcp {self.tool.name}")
         try:
             async with asyncio.timeout(min(CONNECT_S, self.tool.timeout_seconds)):
@@ -124,6 +91,7 @@ class McpServer:
             return
         if self._session is None:
             self._task.cancel()
+        self._session = None
         self._stop.set()
         _, late = await asyncio.wait({self._task}, timeout=CLOSE_S)
         for task in late:
@@ -133,14 +101,10 @@ class McpServer:
     async def call(self, name: str, arguments: Mapping[str, Any], shown_as: str) -> ToolOutcome:
         """Call the server's tool ``name``, which the model knows as ``shown_as``."""
         started = time.monotonic()
-        if self._session is None:
-            return ToolOutcome(False, FAILURES["unreachable"], "unreachable", 0.0)
-        # Not ``call_tool``: that checks results against schemas which the server chose.
         params = CallToolRequestParams(name=name, arguments=dict(arguments))
-        request = CallToolRequest(params=params)
         try:
             async with asyncio.timeout(self.tool.timeout_seconds + 1):
-                result = await self._session.send_request(request, CallToolResult)
+                result = await self._ask(CallToolRequest(params=params))
         except Exception as error:  # noqa: BLE001 - whatever a stranger's server provokes
             code = _code_of(error)
             log.info("mcp_call_failed", tool_id=self.tool.id, code=code)
@@ -148,6 +112,26 @@ class McpServer:
                 return self._refused(error.message, shown_as, _ms_since(started))
             return ToolOutcome(False, FAILURES[code], code, _ms_since(started))
         return self._outcome(result, shown_as, _ms_since(started))
+
+    async def _ask(self, request: CallToolRequest) -> CallToolResult:
+        """Send the request, over a new connection if the server has forgotten the old one."""
+        for attempt in range(2):
+            async with self._reconnecting:
+                session = self._session
+            if session is None:
+                break
+            try:
+                # Not ``call_tool``: that checks results against schemas which the server chose.
+                return await session.send_request(request, CallToolResult)
+            except MCPError as error:
+                forgotten = error.message == SESSION_LOST or self._session is not session
+                if attempt > 0 or not forgotten:
+                    raise
+            async with self._reconnecting:
+                if self._session is session:
+                    await self.close()
+                    await self.open()
+        raise McpFailed("unreachable")
 
     async def _live(self) -> None:
         """The connection, from first to last."""
@@ -207,6 +191,8 @@ def _text_of(result: CallToolResult) -> str:
 
 def _code_of(error: BaseException) -> str:
     """The most telling ``ToolOutcome.error_code`` in whatever the package raised."""
+    if isinstance(error, McpFailed):
+        return error.code
     if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, BaseExceptionGroup):

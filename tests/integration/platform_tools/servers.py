@@ -142,3 +142,45 @@ def mcp_server() -> MCPServer:
         raise ValueError("the shelf fell over")
 
     return server
+
+
+@dataclass
+class OldMcpServer:
+    """Speaks MCP as most servers do still: a handshake, sessions, answers as event streams."""
+
+    sessions: list[str] = field(default_factory=list)
+    calls: int = 0
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/mcp", self._answer, methods=METHODS)])
+
+    def forget(self) -> None:
+        """As after a restart."""
+        self.sessions.clear()
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method != "POST":
+            return Response(status_code=405)
+        message = await request.json()
+        if message["method"] == "initialize":
+            self.sessions.append(f"session-{len(self.sessions)}-{self.calls}")
+            result = {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "old", "version": "1"},
+            }
+            return self._event(message, result, {"Mcp-Session-Id": self.sessions[-1]})
+        if request.headers.get("mcp-session-id") not in self.sessions:
+            return Response(status_code=404)
+        if message["method"] == "tools/list":
+            schema = {"type": "object", "properties": {}}
+            return self._event(message, {"tools": [{"name": "ping", "inputSchema": schema}]})
+        if message["method"] == "tools/call":
+            self.calls += 1
+            return self._event(message, {"content": [{"type": "text", "text": "pong"}]})
+        return Response(status_code=202)
+
+    def _event(self, message: dict, result: dict, headers: dict | None = None) -> Response:
+        answer = {"jsonrpc": "2.0", "id": message["id"], "result": result}
+        body = f"event: message\ndata: {json.dumps(answer)}\n\n"
+        return Response(body, media_type="text/event-stream", headers=headers)

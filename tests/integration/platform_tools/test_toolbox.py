@@ -7,7 +7,13 @@ import logging
 import pytest
 import structlog
 
-from tests.integration.platform_tools.servers import Shop, mcp_server, raw_server, serving
+from tests.integration.platform_tools.servers import (
+    OldMcpServer,
+    Shop,
+    mcp_server,
+    raw_server,
+    serving,
+)
 from visavis.agents.tools import ToolDefinition
 from visavis.net.client import GuardedClient
 from visavis.tools import toolbox, webhook
@@ -299,6 +305,20 @@ async def test_mcp_servers_that_fail_are_left_out(http: GuardedClient, library: 
             assert {offered.tool_id for offered in box.offered} == {"id-library"}
             assert set(box.left_out) == {"id-private", "id-gone", "id-gibberish"}
             assert box.left_out["id-private"] == "The tool's address may not be called."
+
+
+async def test_an_old_mcp_server_may_forget_us(http: GuardedClient) -> None:
+    server = OldMcpServer()
+    async with serving(server.app()) as url:
+        definition = tool(f"{url}/mcp", name="old", kind="mcp", timeout_seconds=5)
+        async with Toolbox([definition], http, session_id="s") as box:
+            assert [offered.name for offered in box.offered] == ["ping"]
+            assert (await box.call("ping", "{}")).text == marked("pong", "ping")
+            server.forget()
+            both = await asyncio.gather(box.call("ping", "{}"), box.call("ping", "{}"))
+            assert [outcome.text for outcome in both] == [marked("pong", "ping")] * 2
+            assert len(server.sessions) == 1
+    assert server.calls == 3
 
 
 async def test_an_mcp_server_that_goes_away_fails_calls_safely(http: GuardedClient) -> None:
