@@ -40,6 +40,14 @@ def test_the_constructors_have_the_shapes_that_clients_read():
     assert rtvi.server_response(asked, {"ok": True}) == RtviMessage(
         "server-response", {"t": "status", "d": {"ok": True}}, "7"
     )
+    asked = rtvi.function_call("7", "show_map", {"city": "Rome"})
+    assert asked.type == rtvi.function_call_in_progress("7").type
+    assert asked.data == {
+        "tool_call_id": "7",
+        "function_name": "show_map",
+        "arguments": {"city": "Rome"},
+    }
+    assert "function_name" not in rtvi.function_call_in_progress("7").data  # asks for nothing
     assert json.loads(rtvi.peer_left())["message"]["type"] == "peerLeft"
 
 
@@ -96,6 +104,8 @@ def test_requests_are_read():
     assert ask("interrupt") == ask("client-message", {"t": "interrupt"}) == rtvi.Interrupt()
     assert ask("disconnect-bot") == rtvi.DisconnectBot()
     assert ask("client-message", {"t": "vote", "d": 3}) == rtvi.ClientMessage("9", "vote", 3)
+    answer = {"function_name": "f", "tool_call_id": "7", "arguments": {}, "result": [1]}
+    assert ask("llm-function-call-result", answer) == rtvi.FunctionCallResult("7", [1])
     assert ask("dtmf", {"button": "1"}) == rtvi.Unsupported("dtmf")
 
 
@@ -107,6 +117,8 @@ def test_requests_are_read():
         ("send-text", {"content": ["hi"]}),
         ("send-text", {"content": "hi", "options": "loud"}),
         ("client-message", {"t": 7}),
+        ("llm-function-call-result", {"tool_call_id": 7, "result": 1}),
+        ("llm-function-call-result", {"tool_call_id": "7"}),
     ],
 )
 def test_bad_requests_are_typed_errors(kind, data):
