@@ -127,6 +127,17 @@ async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
         assert (await client.request("GET", f"http://two.test:{host.port}/")).status == 200
 
 
+async def test_an_international_name_is_called_by_its_ascii_form() -> None:
+    names = Names(**{"xn--bcher-kva_test": ["127.0.0.1"]})
+    async with stranger(says("200 OK")) as host:
+        url = f"http://bücher.test:{host.port}/"
+        async with GuardedClient(["xn--bcher-kva.test"], resolve=names) as client:
+            assert (await client.request("GET", url)).status == 200
+        async with GuardedClient(resolve=names) as client:
+            assert (await refused(client, url)).code == "url_refused"
+    assert host.asked[0].headers["host"] == f"xn--bcher-kva.test:{host.port}"
+
+
 async def test_unknown_names_and_closed_ports_are_unreachable() -> None:
     async with GuardedClient(["127.0.0.1"], resolve=Names()) as client:
         assert (await refused(client, "http://nobody.test/")).code == "unreachable"
@@ -155,12 +166,12 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
 
 async def test_a_redirect_inward_is_refused() -> None:
     names = Names(open_test=["127.0.0.1"], inner_test=["127.0.0.2"])
-    async with stranger(says("200 OK"), host="127.0.0.2") as inner:
-        async with (
-            stranger(says("302 Found", location=f"http://inner.test:{inner.port}/")) as outer,
-            GuardedClient(["127.0.0.1"], resolve=names) as client,
-        ):
-            error = await refused(client, f"http://open.test:{outer.port}/", redirects=3)
+    async with (
+        stranger(says("200 OK"), host="127.0.0.2") as inner,
+        stranger(says("302 Found", location=f"http://inner.test:{inner.port}/")) as outer,
+        GuardedClient(["127.0.0.1"], resolve=names) as client,
+    ):
+        error = await refused(client, f"http://open.test:{outer.port}/", redirects=3)
     assert error.code == "url_refused"
     assert inner.connections == 0
 
@@ -255,29 +266,35 @@ async def test_a_gigabyte_is_cut_off_early() -> None:
 
 @pytest.mark.parametrize("size", [1 << 20, (1 << 20) + 1])
 async def test_the_limit_is_exact(size: int) -> None:
-    async with stranger(says("200 OK", bytes(size))) as host:
-        async with GuardedClient(["127.0.0.1"]) as client:
-            asked = client.request("GET", f"http://127.0.0.1:{host.port}/", max_bytes=1 << 20)
-            if size <= 1 << 20:
-                assert len((await asked).body) == size
-            else:
-                with pytest.raises(OutgoingError, match="too large"):
-                    await asked
+    async with (
+        stranger(says("200 OK", bytes(size))) as host,
+        GuardedClient(["127.0.0.1"]) as client,
+    ):
+        asked = client.request("GET", f"http://127.0.0.1:{host.port}/", max_bytes=1 << 20)
+        if size <= 1 << 20:
+            assert len((await asked).body) == size
+        else:
+            with pytest.raises(OutgoingError, match="too large"):
+                await asked
 
 
 async def test_a_gzip_bomb_is_cut_off() -> None:
     bomb = gzip.compress(bytes(200 << 20), 9)
-    async with stranger(says("200 OK", bomb, content_encoding="gzip")) as host:
-        async with GuardedClient(["127.0.0.1"]) as client:
-            error = await refused(client, f"http://127.0.0.1:{host.port}/", max_bytes=1 << 20)
+    async with (
+        stranger(says("200 OK", bomb, content_encoding="gzip")) as host,
+        GuardedClient(["127.0.0.1"]) as client,
+    ):
+        error = await refused(client, f"http://127.0.0.1:{host.port}/", max_bytes=1 << 20)
     assert error.code == "response_too_large"
 
 
 async def test_packed_answers_are_unpacked() -> None:
     text = b"a sentence, and again a sentence. " * 10_000
-    async with stranger(says("200 OK", gzip.compress(text), content_encoding="gzip")) as host:
-        async with GuardedClient(["127.0.0.1"]) as client:
-            answer = await client.request("GET", f"http://127.0.0.1:{host.port}/")
+    async with (
+        stranger(says("200 OK", gzip.compress(text), content_encoding="gzip")) as host,
+        GuardedClient(["127.0.0.1"]) as client,
+    ):
+        answer = await client.request("GET", f"http://127.0.0.1:{host.port}/")
     assert answer.body == text
     assert host.asked[0].headers["accept-encoding"] == "gzip"
 
@@ -293,9 +310,11 @@ async def test_packed_answers_are_unpacked() -> None:
     ],
 )
 async def test_what_cannot_be_unpacked_is_an_error(encoding: str, body: bytes) -> None:
-    async with stranger(says("200 OK", body, content_encoding=encoding)) as host:
-        async with GuardedClient(["127.0.0.1"]) as client:
-            error = await refused(client, f"http://127.0.0.1:{host.port}/")
+    async with (
+        stranger(says("200 OK", body, content_encoding=encoding)) as host,
+        GuardedClient(["127.0.0.1"]) as client,
+    ):
+        error = await refused(client, f"http://127.0.0.1:{host.port}/")
     assert error.code == "unreachable"
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.platform_webhooks.receiver import Receiver
 from visavis.jobs import deliveries as deliveries_module
 from visavis.jobs.schedule import Schedule
+from visavis.storage import sessions
 from visavis.storage import webhooks as store
 
 EVENTS = Counter(["session.started", "tool.called", "session.ended", "transcript.ready"])
@@ -178,3 +179,38 @@ async def test_a_lost_job_database_loses_no_message(
     (delivery,) = await house.until_settled()
     assert delivery["status"] == "delivered"
     assert [a["number"] for a in delivery["attempts"]] == [1, 2]
+
+
+async def test_a_stored_recording_is_told(
+    open_house: Callable, receiver: Receiver, tmp_path
+) -> None:
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
+    await receiver.up()
+    hook = await house.webhook(receiver.url, "recording.ready")
+    session_id = await house.converse()
+    async with house.services.database.write() as session:
+        about = {"key": "recordings/x.mp4", "size_bytes": 1000, "duration_ms": 2000}
+        await sessions.keep_recording(session, session_id, about)
+        await house.services.outbox.recording_ready(session, session_id)
+    house.services.outbox.wake()
+    (message,) = await receiver.until(1)
+    message.verify(hook["secret"])
+    assert message.type == "recording.ready"
+    assert message.data["duration_ms"] == 2000
+    assert message.data["recording_url"].endswith(f"/v1/session/{session_id}/recording")
+
+
+async def test_many_messages_arrive_once_each(
+    open_house: Callable, receiver: Receiver, tmp_path
+) -> None:
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
+    await receiver.up()
+    receiver.statuses = [503] * 10
+    hook = await house.webhook(receiver.url)
+    sent = [f"/v1/webhook/{hook['id']}/test" for _ in range(60)]
+    await asyncio.gather(*(house.http.post(path) for path in sent))
+    await receiver.until(70)
+    await house.until_settled()
+    answered = Counter(message.id for message in receiver.messages)
+    assert len(answered) == 60
+    assert sum(answered.values()) == 70
