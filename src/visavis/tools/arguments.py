@@ -17,6 +17,8 @@ from visavis.tools.schema import compile_pattern
 
 MAX_ARGUMENTS_BYTES = 32 * 1024
 MAX_VALUES = 2000
+MAX_WORK = 300_000
+"""Values of the arguments times values of the schema: under a second, whatever they say."""
 MAX_MATCHED_CHARS = 2000
 """Longer texts satisfy no pattern."""
 MAX_MESSAGE_CHARS = 300
@@ -50,6 +52,8 @@ def check_arguments(schema: dict[str, Any], arguments_json: str, *, strict: bool
 
 
 def _first_error(schema: Mapping[str, Any], arguments: dict[str, Any]) -> ValidationError | None:
+    if _count(schema) * _count(arguments) > MAX_WORK:
+        raise ArgumentsError("The arguments are too many for this tool.")
     # An empty registry, so that nothing is ever fetched; jsonschema's own typing is partial.
     validator: Validator = _ArgumentsValidator(schema, registry=Registry[Any]())
     try:
@@ -87,8 +91,8 @@ def _finite(text: str) -> float:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + sum(_count(one) for one in cast(dict[str, Any], value).values())
+    if isinstance(value, Mapping):
+        return 1 + sum(_count(one) for one in cast(Mapping[str, Any], value).values())
     if isinstance(value, list):
         return 1 + sum(_count(one) for one in cast(list[Any], value))
     return 1

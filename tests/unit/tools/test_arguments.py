@@ -106,3 +106,11 @@ def test_nothing_is_ever_fetched() -> None:
     elsewhere = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema"}}}
     with pytest.raises(ArgumentsError):
         check_arguments(elsewhere, '{"a": 1}', strict=True)
+
+
+def test_a_costly_schema_meets_few_values_only() -> None:
+    """A stranger's MCP server may write the schema; the check runs beside live conversations."""
+    costly = {"properties": {"a": {"allOf": [{"items": {"minimum": 0}}] * 500}}}
+    assert check_arguments(costly, '{"a": [1, 2, 3]}', strict=True) == {"a": [1, 2, 3]}
+    with pytest.raises(ArgumentsError, match="too many"):
+        check_arguments(costly, json.dumps({"a": [1] * 1000}), strict=True)
