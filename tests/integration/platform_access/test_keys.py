@@ -9,8 +9,8 @@ from tests.integration.platform_access.asking import audited, bearer, new_key, p
 from visavis.storage.tables import ApiKeyRow
 
 
-async def test_a_key_lives_and_ends(open_house, database_url):
-    house = await open_house(workers=1, database_url=database_url)
+async def test_a_key_lives_and_ends(open_door, database_url):
+    house = await open_door(database_url=database_url)
     made = await new_key(house, "agents:read", "keys:read", name="shop")
     assert made["key"].startswith(f"{made['prefix']}_")
     assert len(made["key"].rpartition("_")[2]) >= 40 or "_" in made["key"][12:]
@@ -51,8 +51,8 @@ async def test_a_key_lives_and_ends(open_house, database_url):
     assert made["key"] not in str(stored)
 
 
-async def test_a_key_may_do_what_its_scopes_say(open_house):
-    house = await open_house(workers=1)
+async def test_a_key_may_do_what_its_scopes_say(open_door):
+    house = await open_door()
     made = await new_key(house, "agents:read")
     mine = bearer(made["key"])
     assert (await house.http.get("/v1/agent", headers=mine)).status_code == 200
@@ -70,8 +70,8 @@ async def test_a_key_may_do_what_its_scopes_say(open_house):
         assert made["key"] not in answer.text
 
 
-async def test_a_key_has_power_over_lesser_keys_only(open_house):
-    house = await open_house(workers=1)
+async def test_a_key_has_power_over_lesser_keys_only(open_door):
+    house = await open_door()
     strong = await new_key(house, "*")
     weak = bearer((await new_key(house, "keys:write", "agents:read"))["key"])
 
@@ -91,8 +91,8 @@ async def test_a_key_has_power_over_lesser_keys_only(open_house):
     assert (await house.http.get("/v1/me", headers=bearer(strong["key"]))).status_code == 200
 
 
-async def test_a_key_expires(open_house):
-    house = await open_house(workers=1)
+async def test_a_key_expires(open_door):
+    house = await open_door()
     soon = datetime.now(UTC) + timedelta(seconds=1.5)
     made = await new_key(house, "agents:read", expires_at=soon.isoformat())
     mine = bearer(made["key"])
@@ -105,18 +105,18 @@ async def test_a_key_expires(open_house):
         assert refused["field"] == "expires_at"
 
 
-async def test_home_ends_where_a_key_is_required(open_house):
-    strict = await open_house(workers=1, require_key=True)
+async def test_home_ends_where_a_key_is_required(open_door):
+    strict = await open_door(require_key=True)
     problem(await strict.http.get("/v1/me"), 401, "key_missing")
 
 
-async def test_behind_a_proxy_nobody_is_at_home(open_house):
-    house = await open_house(workers=1, public_url="https://talk.example")
+async def test_behind_a_proxy_nobody_is_at_home(open_door):
+    house = await open_door(public_url="https://talk.example")
     problem(await house.http.get("/v1/agent"), 401, "key_missing")
 
 
-async def test_the_list_of_keys_comes_in_pages(open_house, database_url):
-    house = await open_house(workers=1, database_url=database_url)
+async def test_the_list_of_keys_comes_in_pages(open_door, database_url):
+    house = await open_door(database_url=database_url)
     made = [(await new_key(house, "agents:read", name=f"k{n}"))["id"] for n in range(5)]
     seen, cursor = [], None
     while True:

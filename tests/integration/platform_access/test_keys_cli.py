@@ -1,4 +1,4 @@
-"""``visavis keys`` as its users run it: in a process of its own."""
+"""``visavis keys`` against a running server, and past it."""
 
 import asyncio
 import os
@@ -6,11 +6,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.integration.platform_access.asking import audited, bearer, problem
+from visavis.cli import app
 
 
 async def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """The command in a thread of its own, because the server runs in this one."""
+    command = ["keys", *arguments]
+    told = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
+    return told.exit_code, told.stdout.strip(), told.stderr
+
+
+async def run_apart(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """The command in a process of its own, which reads its own settings."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "visavis", "keys", *arguments),
         env=os.environ | environment,
@@ -21,14 +31,14 @@ async def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return process.returncode or 0, out.decode().strip(), told.decode()
 
 
-async def test_the_first_key_comes_from_the_servers_own_machine(open_house, tmp_path: Path):
-    house = await open_house(workers=1, require_key=True)
+async def test_the_first_key_comes_from_the_servers_own_machine(open_door, tmp_path: Path):
+    house = await open_door(require_key=True)
     refused = await run("create", "x", "--scope", "*", VISAVIS_URL=house.url)
     assert refused[0] == 1
     assert "key_missing" in refused[2]
 
     local = ("create", "first", "--scope", "*", "--local")
-    code, key, told = await run(*local, VISAVIS_DATA_DIR=str(tmp_path))
+    code, key, told = await run_apart(*local, VISAVIS_DATA_DIR=str(tmp_path))
     assert code == 0, told
     assert key.startswith("vv_")
     house.http.headers.update(bearer(key))

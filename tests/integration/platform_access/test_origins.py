@@ -27,8 +27,8 @@ async def offer(house, started: dict, token: str | None = None, **headers: str):
     )
 
 
-async def test_an_agent_starts_on_its_own_sites_only(open_house, database_url):
-    house = await open_house(workers=1, sessions_per_worker=20, database_url=database_url)
+async def test_an_agent_starts_on_its_own_sites_only(open_door, database_url):
+    house = await open_door(sessions_per_worker=20, database_url=database_url)
     agent = await new_agent(house, SHOP, "https://*.example.org", "http://127.0.0.1:3000")
     for stolen in (
         EVIL,
@@ -59,15 +59,15 @@ async def test_an_agent_starts_on_its_own_sites_only(open_house, database_url):
     assert (await start(house, Origin=EVIL)).status_code == 200  # the demo lists no sites
 
 
-async def test_a_site_cannot_pose_as_our_page_by_its_name(open_house):
-    house = await open_house(workers=1)
+async def test_a_site_cannot_pose_as_our_page_by_its_name(open_door):
+    house = await open_door()
     agent = await new_agent(house, SHOP)
     rebound = {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"}
     problem(await start(house, agent, **rebound), 403, "origin_refused")
 
 
-async def test_our_page_behind_a_proxy_is_ours(open_house):
-    house = await open_house(workers=1, public_url="https://talk.example/")
+async def test_our_page_behind_a_proxy_is_ours(open_door):
+    house = await open_door(public_url="https://talk.example/")
     key = bearer(await _local_key(house))
     body = {
         "name": "Shop",
@@ -138,16 +138,16 @@ async def test_forged_late_and_foreign_tokens_open_nothing(open_house):
     assert await sessions_made(house) == 2
 
 
-async def test_a_room_token_is_no_key_to_anything_else(open_house):
-    house = await open_house(workers=1)
+async def test_a_room_token_is_no_key_to_anything_else(open_door):
+    house = await open_door()
     started = (await start(house)).json()
     token = bearer(started["dailyToken"])
     for path in ("/v1/agent", "/v1/key", "/v1/audit", "/v1/me"):
         problem(await house.http.get(path, headers=token), 401, "key_invalid")
 
 
-async def test_refusals_cannot_fill_the_disk(open_house):
-    house = await open_house(workers=1)
+async def test_refusals_cannot_fill_the_disk(open_door):
+    house = await open_door()
     agent = await new_agent(house, SHOP)
     for _ in range(30):
         problem(

@@ -3,9 +3,8 @@
 from tests.integration.platform_access.asking import SHOP, bearer, new_key, problem, start
 
 
-async def test_starts_are_limited_per_address(open_house):
-    house = await open_house(
-        workers=1,
+async def test_starts_are_limited_per_address(open_door):
+    house = await open_door(
         sessions_per_worker=20,
         start_rate="3/minute",
         public_url="http://localhost:1",  # a proxy of ours may tell where requests come from
@@ -31,8 +30,8 @@ async def test_starts_are_limited_per_address(open_house):
         assert (await start(house)).status_code == 200
 
 
-async def test_requests_are_limited_per_key_and_per_address(open_house):
-    house = await open_house(workers=1, api_rate="5/minute")
+async def test_requests_are_limited_per_key_and_per_address(open_door):
+    house = await open_door(api_rate="5/minute")
     first, second = [bearer((await new_key(house, "*"))["key"]) for _ in range(2)]
 
     async def me(headers: dict[str, str]):
