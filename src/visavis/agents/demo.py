@@ -37,8 +37,3 @@ DEMO = Agent(
         video=VideoConfig(character_id="ava"),
     ),
 )
-
-
-def find_agent(agent_id: str) -> Agent | None:
-    """The agent with this id; for now there is one, built in."""
-    return DEMO if agent_id == DEMO.id else None

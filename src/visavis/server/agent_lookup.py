@@ -36,6 +36,14 @@ async def find_for_change(session: AsyncSession, agent_id: str) -> AgentRow:
     return _alive(agent_id, await store.find_for_change(session, agent_id))
 
 
+async def find_for_edit(session: AsyncSession, agent_id: str) -> AgentRow:
+    """As ``find_for_change``; refuses single-use agents (``agent_single_use``), too."""
+    row = await find_for_change(session, agent_id)
+    if row.kind == "ephemeral":
+        raise Problem("agent_single_use", "Make a new one instead: POST /v1/ephemeral-agent.")
+    return row
+
+
 async def agent(services: Services, agent_id: str) -> Agent:
     """The agent as sessions see it. Raises ``Problem``, as ``find`` does."""
     if agent_id == DEMO.id:

@@ -6,12 +6,14 @@ from fastapi.responses import JSONResponse
 
 import visavis
 from visavis.server import (
+    agent_versions,
     agents,
     analytics,
     audit,
     commands,
     deliveries,
     docs,
+    ephemeral_agents,
     errors,
     event_stream,
     keys,
@@ -74,6 +76,8 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     for resource in (
         agents,
+        agent_versions,
+        ephemeral_agents,
         tools,
         start,
         sessions,

@@ -141,6 +141,8 @@ async def test_the_demo_agent_is_read_and_copied_but_never_changed(desk: Desk) -
     copy = copied.json()
     assert (copy["name"], copy["publish_status"], copy["version"]) == ("Ava (copy)", "draft", 1)
     assert copy["configuration"] == demo["configuration"]
+    bodyless = await desk.http.post("/v1/agent/demo/duplicate")
+    assert (bodyless.status_code, bodyless.json()["name"]) == (201, "Ava (copy)")
     assert (await desk.patch(copy["id"], name="Eve"))["name"] == "Eve"
 
 
