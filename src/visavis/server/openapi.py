@@ -74,6 +74,8 @@ _BODY_EXAMPLES: dict[str, Document] = {
         "document": {"persona_name": "Guide", "system_prompt": "You guide through the museum."},
     },
     "StartAgentSession": {"agentId": "demo", "metadata": {"visitor": "42"}},
+    "UpdateSession": {"voice_id": "bella", "metadata": {"step": "checkout"}},
+    "EchoInSession": {"text": "Your order is on its way.", "interrupt": False},
     "OfferRoom": {"sdp": "v=0\r\n…", "type": "offer"},
     "AddRoomCandidates": {
         "pc_id": "pc-1",
