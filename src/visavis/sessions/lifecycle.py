@@ -18,19 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from visavis.agents.merge import merge
 from visavis.agents.schema import Agent, AgentConfiguration, Metadata
 from visavis.conversation.commands import Command, Update
-from visavis.conversation.spec import SessionSpec
 from visavis.events import (
     EndReason,
     EventRecord,
-    SessionEnded,
     SessionEvent,
     SessionState,
     StateEntered,
 )
-from visavis.records.figures import figures
 from visavis.records.wordless import wordless
 from visavis.sessions.control import Candidate, Finished
 from visavis.sessions.journal import Journal
+from visavis.sessions.ledger import Ledger
 from visavis.sessions.live import (
     Answer,
     Live,
@@ -40,14 +38,13 @@ from visavis.sessions.live import (
     StartOptions,
     now_ms,
 )
+from visavis.sessions.papers import row_of, spec_of
 from visavis.sessions.placement import Placement, PlacementError
-from visavis.sessions.recordings import capture_path, records
 from visavis.settings import Settings
 from visavis.storage import sessions as store
 from visavis.storage import slots
 from visavis.storage.agents import activate, was_used
 from visavis.storage.database import Database
-from visavis.storage.tables import SessionRow
 
 SWEEP_S = 1.0
 RETRY_S = 1.0
@@ -74,6 +71,7 @@ class Sessions:
         self._settings = settings
         self._database = database
         self._journal = journal
+        self._ledger = Ledger(database, journal)
         self._placement = placement
         self._models = models
         self._live: dict[str, Live] = {}
@@ -81,7 +79,8 @@ class Sessions:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Sessions"]:
         """Settle what an earlier server left, then follow the workers until exit."""
-        await self._settle_leftovers()
+        seats = self._settings.workers * self._settings.sessions_per_worker
+        await self._ledger.settle_leftovers(seats)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._follow_workers(group)),
@@ -104,7 +103,7 @@ class Sessions:
         async with self._database.write() as session:
             if agent.kind == "ephemeral" and not await activate(session, agent.id, requested_ms):
                 raise await _spent(session, agent.id)
-            session.add(_new_row(live, requested_ms))
+            session.add(row_of(live, requested_ms))
             await session.flush()
             if await slots.claim(session, live.session_id, join_by_ms) is None:
                 await session.rollback()
@@ -222,7 +221,8 @@ class Sessions:
         first_join = SessionState.ROOM_CREATION not in live.states
         if first_join:
             await self._enter(live, SessionState.ROOM_CREATION)
-        answer = await self._placement.open(self._spec(live), sdp, live.next_seq)
+        spec = spec_of(live, self._settings, self._models.endpoints(live.agent))
+        answer = await self._placement.open(spec, sdp, live.next_seq)
         live.placed = True
         live.pc_id = f"pc-{secrets.token_urlsafe(18)}"
         live.joined_ms = now_ms()
@@ -261,13 +261,7 @@ class Sessions:
                 await asyncio.sleep(RETRY_S)
 
     async def _close_book(self, live: Live, reason: EndReason) -> None:
-        """Everything about the end in one transaction: who sees ``ended`` sees it all."""
-        async with self._database.write() as session:
-            records = await self._write_end(
-                session, live.session_id, [StateEntered(SessionState.ENDED)], reason
-            )
-            await slots.release(session, live.session_id)
-        self._journal.announce(records)
+        await self._ledger.close(live.session_id, reason)
         del self._live[live.session_id]
         live.over.set()
         log.info("session_ended", session_id=live.session_id, reason=reason.value)
@@ -312,45 +306,6 @@ class Sessions:
         except Refusal as refusal:
             log.error("session_does_not_end", session_id=session_id, code=refusal.code)
 
-    async def _settle_leftovers(self) -> None:
-        """A server that was killed left sessions open: they ended with it."""
-        written: list[EventRecord] = []
-        async with self._database.write() as session:
-            for session_id in await store.open_ids(session):
-                entered = {row.state for row in await store.states(session, session_id)}
-                missing = [
-                    StateEntered(state)
-                    for state in (SessionState.ANALYTICS, SessionState.ENDED)
-                    if state.value not in entered
-                ]
-                written += await self._write_end(
-                    session, session_id, missing, EndReason.SERVER_STOPPED
-                )
-            await slots.lay_out(
-                session, self._settings.workers * self._settings.sessions_per_worker
-            )
-        self._journal.announce(written)
-
-    async def _write_end(
-        self,
-        session: AsyncSession,
-        session_id: str,
-        states: Sequence[StateEntered],
-        reason: EndReason,
-    ) -> list[EventRecord]:
-        """Sum up the session's log and close it with its end and its last states."""
-        history = await store.events(session, session_id)
-        first_seq = history[-1].seq + 1 if history else 0
-        now = now_ms()
-        records = [
-            EventRecord(session_id=session_id, seq=first_seq + n, at_ms=now, event=event)
-            for n, event in enumerate([SessionEnded(reason), *states])
-        ]
-        summary = figures(history).model_dump(mode="json")
-        await store.mark_ended(session, session_id, now, reason, summary)
-        await self._journal.append(session, records)
-        return records
-
     # -- small matters -------------------------------------------------------------------------
 
     def _find(self, session_id: str) -> Live:
@@ -378,30 +333,6 @@ class Sessions:
         live.next_seq += 1
         await self._journal.add(record)
 
-    def _spec(self, live: Live) -> SessionSpec:
-        endpoints = self._models.endpoints(live.agent)
-        return SessionSpec(
-            session_id=live.session_id,
-            agent_id=live.agent.id,
-            agent_name=live.agent.name,
-            agent=live.agent.configuration,
-            ice_servers=self._settings.ice_servers,
-            room_engine=self._settings.room_engine,
-            context=live.options.context,
-            tools=live.options.tools,
-            outgoing_allow=self._settings.outgoing_allow,
-            recording_consent=live.options.recording_consent,
-            recording_path=self._recording_path(live),
-            stt=endpoints.stt,
-            llm=endpoints.llm,
-            tts=endpoints.tts,
-        )
-
-    def _recording_path(self, live: Live) -> str | None:
-        if not records(live.agent.configuration):
-            return None
-        return str(capture_path(self._settings.data_dir, live.session_id))
-
     async def _retry_s(self) -> int:
         async with self._database.read() as session:
             expiry_ms = await slots.earliest_expiry(session)
@@ -414,21 +345,6 @@ async def _spent(session: AsyncSession, agent_id: str) -> Refusal:
     if await was_used(session, agent_id):
         return Refusal("agent_used", "This agent was for one session, which it has had.")
     return Refusal("agent_expired", "This agent waited for its one session in vain.")
-
-
-def _new_row(live: Live, created_ms: int) -> SessionRow:
-    return SessionRow(
-        id=live.session_id,
-        agent_id=live.agent.id,
-        agent_name=live.agent.name,
-        configuration=live.agent.configuration.model_dump(mode="json"),
-        state=SessionState.REQUEST.value,
-        created_at=created_ms,
-        join_by=live.join_by_ms,
-        agent_version=live.agent.version,
-        meta=live.options.metadata,
-        callback_url=live.options.callback_url,
-    )
 
 
 def _refusal(error: PlacementError) -> Refusal:
