@@ -8,21 +8,17 @@ import structlog
 from visavis.agents.schema import LlmConfig
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.assets import Assets
-from visavis.conversation.builtin_tools import builtin_tools
-from visavis.conversation.client_tools import ClientTools
 from visavis.conversation.commands import Inbox, Update
 from visavis.conversation.dialogue import Dialogue
-from visavis.conversation.fillers import Fillers
 from visavis.conversation.idle import Deadline, IdleWatch
 from visavis.conversation.listener import Listener
 from visavis.conversation.playout import Playout
 from visavis.conversation.recording import RecordedRoom
-from visavis.conversation.session_tools import keep_tools_open, languages_of
+from visavis.conversation.session_tools import SessionTools
 from visavis.conversation.speaker import Speaker
 from visavis.conversation.spec import SessionSpec
 from visavis.conversation.steering import Steering
 from visavis.conversation.streams import closing, once
-from visavis.conversation.tool_calls import ToolCalls
 from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn_taking import TurnTaking
 from visavis.events import EndReason, SessionError, SessionEvent, SessionState, StateEntered
@@ -92,11 +88,8 @@ class _Session:
         llm = self._language_model()
         self._speaker = Speaker(resolve.text_to_speech(spec.tts), agent.tts.voice_id)
         self._dialogue = Dialogue(llm, agent.llm.system_prompt, spec.context)
-        self._fillers = Fillers(agent.language)
-        self._tools = ToolCalls(self._announcer, self._fillers)
         self._client_ready = asyncio.Event()
-        self._client_tools = ClientTools(self._announcer, self._client_ready)
-        self._tools_open = asyncio.Event()
+        self._tools = SessionTools(spec, self._announcer, self._dialogue, self._client_ready)
         self._turns = TurnTaking(
             self._listener,
             lambda: Transcriber(stt, self._language),
@@ -104,20 +97,12 @@ class _Session:
             self._speaker,
             self._announcer,
             self._fail,
-            self._tools,
+            self._tools.calls,
             interruptible=agent.turn_taking.interruptible,
         )
         self._steering = Steering(commands, self._turns, self._dialogue, self._update)
         avatar = assets.new_avatar(agent.video.character_id)
-        self._tools.offer(
-            builtin_tools(
-                agent.tool_calling.builtin,
-                languages=languages_of(spec),
-                speak_language=self._speak_language,
-                feel=avatar.feel,
-            )
-        )
-        self._dialogue.offer(self._tools.specs)
+        self._tools.build_in(self._speak_language, avatar.feel)
         encoder = assets.new_encoder(*avatar.size)
         self._playout = Playout(room, avatar, encoder, self._turns.on_playout)
         room.request_keyframe = self._playout.video.request_keyframe
@@ -130,7 +115,7 @@ class _Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._turns.attach(self._playout, tasks)
-                self._tools.attach(
+                self._tools.calls.attach(
                     tasks,
                     self._playout.unheard_s,
                     self._turns.tell,
@@ -146,7 +131,7 @@ class _Session:
         except* _Over:
             pass
         finally:
-            self._tools.close()
+            self._tools.calls.close()
         await self._announcer.flush()
         return reason
 
@@ -187,7 +172,7 @@ class _Session:
 
     def _speak_language(self, language: str) -> None:
         self._language = language
-        self._fillers.speak(language)
+        self._tools.fillers.speak(language)
 
     # -- from connecting to talking
 
@@ -195,11 +180,7 @@ class _Session:
         """The face is live as soon as the room is, whatever the models still need."""
         voice = tasks.create_task(self._prepare_voice())
         tasks.create_task(self._prepare_model())
-        tasks.create_task(
-            keep_tools_open(
-                self._spec, self._tools, self._client_tools, self._dialogue, self._tools_open
-            )
-        )
+        tasks.create_task(self._tools.keep_open())
         self._emit(StateEntered(SessionState.WEBRTC_CONNECTION))
         try:
             await self._room.connect()
@@ -241,7 +222,7 @@ class _Session:
 
         A passing failure is left to the first reply, which may fare better.
         """
-        await self._tools_open.wait()
+        await self._tools.opened.wait()
         try:
             await self._dialogue.prefill()
         except ProviderError as error:
@@ -322,7 +303,7 @@ class _Session:
                     problem = "This agent finishes what it says."
                     self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
             case rtvi.FunctionCallResult() as answered:
-                if not self._client_tools.answer(answered):
+                if not self._tools.client.answer(answered):
                     problem = "Nobody waits for that result."
                     self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
             case rtvi.DisconnectBot():

@@ -1,9 +1,14 @@
-"""Opens a session's tools, and keeps them open while it lasts."""
+"""All that one session needs to let its agent use tools."""
 
 import asyncio
+from collections.abc import Callable
 
+from visavis.avatar.base import Emotion
+from visavis.conversation.announcer import Announcer
+from visavis.conversation.builtin_tools import builtin_tools
 from visavis.conversation.client_tools import ClientTools
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.fillers import Fillers
 from visavis.conversation.spec import SessionSpec
 from visavis.conversation.tool_calls import Tool, ToolCalls
 from visavis.conversation.turn import Turn
@@ -16,25 +21,52 @@ EMBEDDED_LANGUAGES = ("en",)
 """Of the embedded ears and voice."""
 
 
-async def keep_tools_open(
-    spec: SessionSpec,
-    tools: ToolCalls,
-    client: ClientTools,
-    dialogue: Dialogue,
-    opened: asyncio.Event,
-) -> None:
-    """Offer the agent's own tools to the model as soon as they are there; until cancelled."""
-    if not spec.tools:
-        opened.set()
-        return
-    async with (
-        GuardedClient(spec.outgoing_allow) as http,
-        Toolbox(spec.tools, http, session_id=spec.session_id) as toolbox,
-    ):
-        tools.offer([_tool(offered, toolbox, client) for offered in toolbox.offered])
-        dialogue.offer(tools.specs)
-        opened.set()
-        await asyncio.Event().wait()
+class SessionTools:
+    """``calls`` runs them; ``client`` asks the user's app."""
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        announcer: Announcer,
+        dialogue: Dialogue,
+        client_ready: asyncio.Event,
+    ) -> None:
+        self._spec = spec
+        self._dialogue = dialogue
+        self.fillers = Fillers(spec.agent.language)
+        self.calls = ToolCalls(announcer, self.fillers)
+        self.client = ClientTools(announcer, client_ready)
+        self.opened = asyncio.Event()
+
+    def build_in(
+        self, speak_language: Callable[[str], None], feel: Callable[[Emotion, float], None]
+    ) -> None:
+        """Offer the built-in tools that the agent may use."""
+        builtin = builtin_tools(
+            self._spec.agent.tool_calling.builtin,
+            languages=languages_of(self._spec),
+            speak_language=speak_language,
+            feel=feel,
+        )
+        self._offer(builtin)
+
+    async def keep_open(self) -> None:
+        """Offer the agent's own tools as soon as they are there; until cancelled."""
+        spec = self._spec
+        if not spec.tools:
+            self.opened.set()
+            return
+        async with (
+            GuardedClient(spec.outgoing_allow) as http,
+            Toolbox(spec.tools, http, session_id=spec.session_id) as toolbox,
+        ):
+            self._offer([_tool(offered, toolbox, self.client) for offered in toolbox.offered])
+            self.opened.set()
+            await asyncio.Event().wait()
+
+    def _offer(self, tools: list[Tool]) -> None:
+        self.calls.offer(tools)
+        self._dialogue.offer(self.calls.specs)
 
 
 def languages_of(spec: SessionSpec) -> tuple[str, ...] | None:
