@@ -23,8 +23,14 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     206: {"content": _MP4, "description": "The bytes that ``Range`` asked for."},
 }
 
-Range = Annotated[str | None, Header(alias="range", max_length=200)]
-IfRange = Annotated[str | None, Header(alias="if-range", max_length=200)]
+Range = Annotated[
+    str | None,
+    Header(alias="range", max_length=200, description="Some bytes only.", examples=["bytes=0-99"]),
+]
+IfRange = Annotated[
+    str | None,
+    Header(alias="if-range", max_length=200, description="The ETag for which Range was meant."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ async def recording(
     return StreamingResponse(content, status, headers, media_type="video/mp4")
 
 
-@router.head("/session/{session_id}/recording", response_class=Response, responses=_ANSWERS)
+@router.head("/session/{session_id}/recording", response_class=Response)
 async def recording_head(session_id: SessionId, request: Request, services: Provided) -> Response:
     """What ``GET`` would answer, without the file."""
     file = await _find(services, session_id, request)

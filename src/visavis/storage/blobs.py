@@ -29,9 +29,10 @@ class Blobs:
 
     def __init__(self, url: str) -> None:
         """Raises ``BlobsError`` where ``url`` is not understood or its driver is missing."""
-        protocol = url.partition("://")[0]
+        protocol = url.partition("://")[0] if "://" in url else "file"
+        options = {"auto_mkdir": True} if protocol in ("file", "local") else {}
         try:
-            filesystem, root = cast(tuple[Any, str], url_to_fs(url))
+            filesystem, root = cast(tuple[Any, str], url_to_fs(url, **options))
         except ImportError:
             hint = ": install visavis[s3]." if protocol in ("s3", "s3a") else "."
             raise BlobsError(f"VISAVIS_BLOBS_URL: no driver for {protocol}://{hint}") from None
@@ -52,7 +53,7 @@ class Blobs:
         """The bytes from ``first`` to ``last``, both included."""
         for start in range(first, last + 1, CHUNK):
             end = min(start + CHUNK, last + 1)
-            yield await _in_thread(self._files.cat_file, self._at(key), start, end)
+            yield await _in_thread(self._read, key, start, end)
 
     async def delete(self, key: str) -> None:
         """Remove a blob; no harm if there is none."""
@@ -62,9 +63,10 @@ class Blobs:
         return f"{self._root}/{key}"
 
     def _put(self, key: str, path: Path) -> None:
-        target = self._at(key)
-        self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self._files.put_file(str(path), target)
+        self._files.put_file(str(path), self._at(key))
+
+    def _read(self, key: str, start: int, end: int) -> bytes:
+        return self._files.cat_file(self._at(key), start=start, end=end)
 
     def _size(self, key: str) -> int | None:
         self._files.invalidate_cache()
