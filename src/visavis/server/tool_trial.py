@@ -1,5 +1,6 @@
 """Trying a tool out: what would be sent, what comes back, without its secrets."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -35,7 +36,7 @@ async def trial(tool: ToolDefinition, test: ToolTest, http: GuardedClient) -> To
         return await _listing(tool, tested, http)
     try:
         arguments = check_arguments(
-            safe_schema(tool.parameters_schema),
+            await asyncio.to_thread(safe_schema, tool.parameters_schema),
             json.dumps(test.parameters),
             strict=tool.strict_params,
         )

@@ -1,5 +1,6 @@
 """Tools over REST."""
 
+import asyncio
 import uuid
 from typing import Annotated
 
@@ -37,7 +38,7 @@ _Force = Annotated[bool, Query(description="Delete although agents select it.")]
 @router.post("/tool", status_code=201)
 async def create_tool(body: ToolCreate, services: Provided, caller: ToolsWrite) -> ToolView:
     """Create a tool that agents can select."""
-    tool = changes.created(str(uuid.uuid4()), body, services.http)
+    tool = await asyncio.to_thread(changes.created, str(uuid.uuid4()), body, services.http)
     row = store.row_of(tool, services.vault, now_ms())
     async with services.database.write() as session:
         session.add(row)
@@ -76,7 +77,8 @@ async def patch_tool(
     """Change a tool. Running sessions keep it as it was when they started."""
     async with services.database.write() as session:
         row = _there(await store.find_for_change(session, tool_id))
-        tool = changes.patched(_opened(row, services), body, services.http)
+        before = _opened(row, services)
+        tool = await asyncio.to_thread(changes.patched, before, body, services.http)
         store.put(row, tool, services.vault, now_ms())
         await audit.record(session, caller.actor, "tool.changed", tool_id)
     return view(row)

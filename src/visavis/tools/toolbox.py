@@ -29,6 +29,8 @@ MAX_CALLS = 100
 MAX_REPEATS = 5
 """Of one call with the same arguments; a model that asks on will not learn anything new."""
 MAX_DESCRIPTION_CHARS = 1000
+LISTING_S = 3.0
+"""For checking the schemas of MCP servers; what is left then is left out."""
 
 Invoke = Callable[[dict[str, Any]], Awaitable[ToolOutcome]]
 
@@ -57,7 +59,7 @@ class Toolbox:
     async def __aenter__(self) -> Self:
         for tool in self._tools:
             if tool.kind != "mcp":
-                self._offer_own(tool)
+                await self._offer_own(tool)
         try:
             await self._connect([tool for tool in self._tools if tool.kind == "mcp"])
         except BaseException:
@@ -104,10 +106,10 @@ class Toolbox:
             )
         return None
 
-    def _offer_own(self, tool: ToolDefinition) -> None:
+    async def _offer_own(self, tool: ToolDefinition) -> None:
         """A webhook or client tool, under its own name."""
         try:
-            parameters = safe_schema(tool.parameters_schema)
+            parameters = await asyncio.to_thread(safe_schema, tool.parameters_schema)
         except SchemaError as error:
             log.warning("tool_left_out", tool_id=tool.id, reason=str(error))
             return
@@ -143,19 +145,23 @@ class Toolbox:
                 raise listing
             else:
                 found += [(server, listed) for listed in listing]
-        self._offer_listed(found, mcp.offered_name)
+        await self._offer_listed(found, mcp.offered_name)
 
-    def _offer_listed(
+    async def _offer_listed(
         self, found: Sequence[tuple["McpServer", Any]], offered_name: Callable[[str], str]
     ) -> None:
         """Tools of MCP servers; a name that is taken gets the server's name in front."""
         names = Counter(offered_name(listed.name) for _, listed in found)
+        deadline = time.monotonic() + LISTING_S
         for server, listed in found:
+            if time.monotonic() > deadline:
+                log.warning("tools_left_out", tool_id=server.tool.id, reason="too many, too large")
+                break
             name = offered_name(listed.name)
             if names[name] > 1 or name in self._offered or name in RESERVED:
                 name = offered_name(f"{server.tool.name}_{name}")
             try:
-                parameters = safe_schema(listed.input_schema)
+                parameters = await asyncio.to_thread(safe_schema, listed.input_schema)
             except SchemaError as error:
                 log.warning("tool_left_out", tool_id=server.tool.id, name=name, reason=str(error))
                 continue

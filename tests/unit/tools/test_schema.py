@@ -61,7 +61,7 @@ def test_data_is_left_alone() -> None:
         of(a={"pattern": "a" * 301}),
         of(a={"pattern": "((a{100}){100}){100}"}),
         of(a={"description": "x" * 70_000}),
-        of(**{f"p{number}": {} for number in range(2001)}),
+        of(**{f"p{number}": {} for number in range(1001)}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused(schema: dict) -> None:
@@ -80,7 +80,7 @@ def test_deep_and_branching_schemas_are_refused_before_they_cost_anything() -> N
     with pytest.raises(SchemaError):
         safe_schema(of(a=deep))
     defs = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 9} for n in range(9)}
-    with pytest.raises(SchemaError, match="more than 2000"):
+    with pytest.raises(SchemaError, match="more than 1000"):
         safe_schema({**of(a={"$ref": "#/$defs/d0"}), "$defs": {**defs, "d9": {}}})
 
 
