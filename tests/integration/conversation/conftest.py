@@ -17,6 +17,7 @@ from scipy.signal import resample_poly
 from visavis import events as ev
 from visavis.agents.demo import DEMO
 from visavis.conversation.assets import Assets
+from visavis.conversation.commands import Inbox
 from visavis.conversation.session import converse
 from visavis.conversation.spec import SessionSpec
 from visavis.media import Pcm, now_us
@@ -103,6 +104,7 @@ class Call:
     assets: Assets
     room: MemoryRoom = field(default_factory=MemoryRoom)
     log: list[tuple[int, ev.SessionEvent]] = field(default_factory=list)
+    inbox: Inbox = field(default_factory=Inbox)
 
     def start(self, host: Host) -> None:
         spec = SessionSpec(
@@ -116,7 +118,9 @@ class Call:
         )
         self.room.tell(RtviMessage("client-ready", {"version": "2.0.0", "about": {}}))
         self.microphone = asyncio.create_task(self.room.run_microphone())
-        self.task = asyncio.create_task(converse(spec, self.room, self.emit, self.assets))
+        self.task = asyncio.create_task(
+            converse(spec, self.room, self.emit, self.assets, self.inbox)
+        )
 
     def emit(self, event: ev.SessionEvent) -> None:
         self.log.append((now_us(), event))
