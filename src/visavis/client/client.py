@@ -10,6 +10,7 @@ from visavis.client.keys import Keys
 from visavis.client.sessions import Sessions
 from visavis.client.tools import Tools
 from visavis.client.transport import AsyncTransport, SyncTransport
+from visavis.client.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class Client:
         self.agents = Agents(self._transport)
         self.tools = Tools(self._transport)
         self.sessions = Sessions(self._transport)
+        self.webhooks = Webhooks(self._transport)
         self.keys = Keys(self._transport)
         self.analytics = Analytics(self._transport)
 
@@ -62,6 +64,7 @@ class AsyncClient:
         self.agents = Agents(self._transport)
         self.tools = Tools(self._transport)
         self.sessions = Sessions(self._transport)
+        self.webhooks = Webhooks(self._transport)
         self.keys = Keys(self._transport)
         self.analytics = Analytics(self._transport)
 

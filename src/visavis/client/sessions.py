@@ -64,11 +64,12 @@ class Sessions(Resource[S]):
         agent_id: str | None = None,
         status: Literal["active", "ended"] | None = None,
         end_reason: EndReason | None = None,
+        metadata: tuple[str, str] | None = None,
         from_: datetime | None = None,
         to: datetime | None = None,
     ) -> Call[Page[SessionSummary]]:
-        """One page, newest first."""
-        call = _list(agent_id, status, end_reason, from_, to)
+        """One page, newest first. ``metadata``: a key and the text that it must have."""
+        call = _list(agent_id, status, end_reason, metadata, from_, to)
         return call.with_query(limit=limit, cursor=cursor)
 
     @iterating
@@ -78,11 +79,12 @@ class Sessions(Resource[S]):
         agent_id: str | None = None,
         status: Literal["active", "ended"] | None = None,
         end_reason: EndReason | None = None,
+        metadata: tuple[str, str] | None = None,
         from_: datetime | None = None,
         to: datetime | None = None,
     ) -> Call[Page[SessionSummary]]:
         """All sessions that fit, newest first."""
-        return _list(agent_id, status, end_reason, from_, to).with_query(limit=100)
+        return _list(agent_id, status, end_reason, metadata, from_, to).with_query(limit=100)
 
     @operation
     def end(self, session_id: str) -> Call[SessionView]:
@@ -178,6 +180,7 @@ def _list(
     agent_id: str | None,
     status: str | None,
     end_reason: EndReason | None,
+    metadata: tuple[str, str] | None,
     from_: datetime | None,
     to: datetime | None,
 ) -> Call[Page[SessionSummary]]:
@@ -185,6 +188,7 @@ def _list(
         "agent_id": agent_id,
         "status": status,
         "end_reason": end_reason,
+        "metadata": None if metadata is None else f"{metadata[0]}:{metadata[1]}",
         "from": None if from_ is None else from_.astimezone(UTC).isoformat(),
         "to": None if to is None else to.astimezone(UTC).isoformat(),
     }

@@ -8,6 +8,7 @@ import pytest
 from visavis.agents.schema import AgentConfiguration
 from visavis.api.agents import AgentCreate, AgentPatch
 from visavis.api.tools import ToolCreate, ToolPatch
+from visavis.api.webhooks import WebhookCreate, WebhookPatch
 from visavis.client import ApiError, AsyncClient, Client
 from visavis.events import AgentSaid, EndReason, SessionEnded
 
@@ -116,7 +117,9 @@ async def test_a_session_followed_live_to_its_end(open_house: Callable) -> None:
         assert [record.seq async for record in rest] == [seen[-1].seq]
         lines = (await client.sessions.transcript(started.sessionId)).lines
         captions = await client.sessions.transcript_text(started.sessionId, "vtt")
-        listed = [it async for it in client.sessions.iterate(agent_id="demo", status="ended")]
+        listed = [
+            it async for it in client.sessions.iterate(status="ended", metadata=("visit", "7"))
+        ]
         assert [it.id for it in listed] == [started.sessionId]
         assert listed[0].metadata == {"visit": "7"}
         await client.sessions.delete(started.sessionId)
@@ -143,3 +146,22 @@ async def test_the_waiting_client_does_the_same(open_house: Callable) -> None:
             return client.agents.get("demo").name
 
     assert await asyncio.to_thread(use) == "Ava"
+
+
+async def test_webhooks_from_making_to_replaying(open_house: Callable) -> None:
+    house = await open_house(workers=1)
+    async with AsyncClient(house.url) as client:
+        webhook = WebhookCreate(url="https://example.com/hook", events=["session.ended"])
+        made = await client.webhooks.create(webhook)
+        changed = await client.webhooks.update(made.id, WebhookPatch(enabled=False))
+        assert (changed.enabled, changed.events) == (False, ["session.ended"])
+        rotated = await client.webhooks.rotate_secret(made.id)
+        assert rotated.secret not in ("", made.secret)
+        await client.webhooks.update(made.id, WebhookPatch(enabled=True))
+        sent = await client.webhooks.test(made.id)
+        assert [it.id async for it in client.webhooks.deliveries(made.id)] == [sent.id]
+        again = await client.webhooks.replay(sent.id)
+        assert again.replay_of == sent.id
+        assert (await client.webhooks.delivery(sent.id)).webhook_id == made.id
+        await client.webhooks.delete(made.id)
+        assert [it async for it in client.webhooks.iterate()] == []
