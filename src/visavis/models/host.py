@@ -45,7 +45,8 @@ class Host:
     def of(cls, stt: str, llm: str) -> "Host":
         """The host for these catalogue names; nothing is loaded yet."""
         config = settings()
-        slots = config.workers * config.sessions_per_worker + 1
+        # One that may come before another has gone, and one for the question which tool to call.
+        slots = config.workers * config.sessions_per_worker + 2
         return cls(
             stt=Hosted(stt, lambda: Whisper(model_path(stt))),
             llm=Hosted(llm, lambda: _load_llama(llm, config.llm_threads, slots)),

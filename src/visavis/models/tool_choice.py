@@ -14,7 +14,7 @@ from typing import Any, cast
 Json = dict[str, Any]
 
 NONE = "none"
-NONE_BIAS = -1.0
+NONE_BIAS = -2.0
 """In logits. Without it the model is too shy to call."""
 _OTHER = (
     "Hello.",
