@@ -28,17 +28,20 @@ async def find(session: AsyncSession, agent_id: str) -> AgentRow:
 
 
 async def find_for_change(session: AsyncSession, agent_id: str) -> AgentRow:
-    """The agent, held for the rest of the transaction. Raises ``Problem``, as ``find`` does."""
+    """The agent, also a single-use one that is over, held for the rest of the transaction.
+
+    Raises ``Problem`` (``agent_not_found``, ``agent_builtin``).
+    """
     if agent_id == DEMO.id:
         raise Problem(
             "agent_builtin", f"Make a copy that is yours: POST /v1/agent/{DEMO.id}/duplicate."
         )
-    return _alive(agent_id, await store.find_for_change(session, agent_id))
+    return _there(agent_id, await store.find_for_change(session, agent_id))
 
 
 async def find_for_edit(session: AsyncSession, agent_id: str) -> AgentRow:
     """As ``find_for_change``; refuses single-use agents (``agent_single_use``), too."""
-    row = await find_for_change(session, agent_id)
+    row = _alive(agent_id, await find_for_change(session, agent_id))
     if row.kind == "ephemeral":
         raise Problem("agent_single_use", "Make a new one instead: POST /v1/ephemeral-agent.")
     return row
@@ -58,9 +61,14 @@ def require_published(agent: Agent) -> None:
         raise Problem("agent_draft", "This agent is not open to visitors yet.")
 
 
-def _alive(agent_id: str, row: AgentRow | None) -> AgentRow:
+def _there(agent_id: str, row: AgentRow | None) -> AgentRow:
     if row is None:
         raise Problem("agent_not_found", f"There is no agent {agent_id[:64]!r}.")
+    return row
+
+
+def _alive(agent_id: str, found: AgentRow | None) -> AgentRow:
+    row = _there(agent_id, found)
     if row.activated_at is not None:
         raise Problem("agent_used", "This agent was for one session, which it has had.")
     if row.expires_at is not None and row.expires_at <= now_ms():

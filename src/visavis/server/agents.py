@@ -91,7 +91,10 @@ async def patch_agent(
 
 @router.delete("/agent/{agent_id}", status_code=204)
 async def delete_agent(agent_id: AgentId, services: Provided, caller: AgentsWrite) -> Response:
-    """Delete an agent and its versions. Its sessions, running ones too, are not touched."""
+    """Delete an agent and its versions, also a single-use one that was used.
+
+    Its sessions, running ones too, are not touched.
+    """
     async with services.database.write() as session:
         row = await lookup.find_for_change(session, agent_id)
         await store.remove(session, row)

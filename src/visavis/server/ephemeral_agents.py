@@ -31,7 +31,7 @@ async def create_ephemeral_agent(
     now = now_ms()
     async with services.database.write() as session:
         agent = await changes.checked(services, session, agent)
-        row = await store.create_single_use(session, agent, now, now + body.ttl_seconds * 1000)
+        row = store.create_single_use(session, agent, now, now + body.ttl_seconds * 1000)
         await audit.record(session, caller.actor, "agent.created", agent.id)
     return EphemeralCreated(
         agent=EphemeralAgent(

@@ -9,9 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from visavis.agents.schema import Agent, AgentConfiguration, PublishStatus
 from visavis.storage.tables import AgentRow, AgentVersionRow
 
-_DEAD_MS = 24 * 3600 * 1000
-"""A single-use agent that is past its time says so for this long, then it is forgotten."""
-
 
 async def find(session: AsyncSession, agent_id: str) -> AgentRow | None:
     return await session.get(AgentRow, agent_id)
@@ -60,19 +57,21 @@ async def create(session: AsyncSession, agent: Agent, note: str, now_ms: int) ->
     return row
 
 
-async def create_single_use(
+def create_single_use(
     session: AsyncSession, agent: Agent, now_ms: int, expires_at: int
 ) -> AgentRow:
-    """Store an agent that starts at most once, before ``expires_at``; sweep up long dead ones."""
-    await session.execute(
-        delete(AgentRow).where(
-            AgentRow.kind == "ephemeral", AgentRow.expires_at < now_ms - _DEAD_MS
-        )
-    )
+    """Store an agent that starts at most once, before ``expires_at``."""
     row = row_of(agent, now_ms)
     row.expires_at = expires_at
     session.add(row)
     return row
+
+
+async def sweep(session: AsyncSession, before_ms: int) -> None:
+    """Forget single-use agents whose time was over at ``before_ms`` (Unix ms)."""
+    await session.execute(
+        delete(AgentRow).where(AgentRow.kind == "ephemeral", AgentRow.expires_at < before_ms)
+    )
 
 
 def change(session: AsyncSession, row: AgentRow, agent: Agent, note: str, now_ms: int) -> None:

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from tests.integration.platform_agents.conftest import Desk, problem
+from visavis.server.upkeep import sweep
+from visavis.sessions.live import now_ms
 from visavis.storage.tables import AgentRow
 
 FIFTY = 50
@@ -52,7 +54,8 @@ async def test_after_its_session_the_agent_is_gone(desk: Desk) -> None:
     problem(await desk.start(agent_id), 410, "agent_used")
     problem(await desk.http.get(f"/v1/agent/{agent_id}"), 410, "agent_used")
     problem(await desk.http.get(f"/v1/meet/{agent_id}"), 410, "agent_used")
-    problem(await desk.http.delete(f"/v1/agent/{agent_id}"), 410, "agent_used")
+    assert (await desk.http.delete(f"/v1/agent/{agent_id}")).status_code == 204
+    problem(await desk.http.get(f"/v1/agent/{agent_id}"), 404, "agent_not_found")
 
 
 async def test_after_its_time_the_agent_is_gone(desk: Desk) -> None:
@@ -66,7 +69,7 @@ async def test_after_its_time_the_agent_is_gone(desk: Desk) -> None:
         problem(answer, 410, "agent_expired")
     assert await desk.session_rows(agent_id) == 0
     await _let_it_expire(desk, agent_id, ago_ms=25 * 3600 * 1000)
-    await desk.single_use()  # which sweeps up
+    await sweep(desk.services.database, now_ms())
     problem(await desk.http.get(f"/v1/agent/{agent_id}"), 404, "agent_not_found")
 
 
