@@ -4,8 +4,6 @@ import hashlib
 import hmac
 import json
 
-import pytest
-
 from tests.integration.platform_tools.servers import mcp_server, raw_server, serving
 from tests.integration.platform_tools.test_tools_rest import SECRETS, create
 
@@ -92,19 +90,20 @@ async def test_errors_of_the_server_are_shown(open_api, shop):
     assert result["message"]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"a": NaN}',
-        b'{"a": 1e999}',
-        b'{"a": "\\ud800"}',
-        b"[" * 400 + b"]" * 400,
-        b"\xff\x00\xfe",
-        b'{"a": ' + b"9" * 5000 + b"}",
-        b"x" * 100_000,
-    ],
-)
-async def test_no_answer_of_a_tool_breaks_ours(open_api, body):
+ODD_BODIES = [
+    b'{"a": NaN}',
+    b'{"a": 1e999}',
+    b'{"a": "\\ud800"}',
+    b"[" * 400 + b"]" * 400,
+    b"\xff\x00\xfe",
+    b'{"a": ' + b"9" * 5000 + b"}",
+    b"x" * 100_000,
+]
+
+
+async def test_no_answer_of_a_tool_breaks_ours(open_api):
+    body = b""
+
     async def answer(writer):
         head = f"HTTP/1.1 200 Fine\x80\r\nX-Odd: \xff\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode("latin-1") + body)
@@ -113,10 +112,10 @@ async def test_no_answer_of_a_tool_breaks_ours(open_api, body):
     async with raw_server(answer) as url:
         api = await open_api(**LOOPBACK)
         tool = await create(api, server_url=f"{url}/")
-        result = await try_out(api, tool, {"city": "Oslo"})
-        assert len(json.dumps(result)) < 30_000
-        if "response_received" in result:
-            assert result["response_received"]["status"] == 200
+        for body in ODD_BODIES:
+            result = await try_out(api, tool, {"city": "Oslo"})
+            assert result["response_received"]["status"] == 200, body[:20]
+            assert len(json.dumps(result)) < 30_000
 
 
 async def test_an_mcp_server_shows_its_tools(open_api):
