@@ -1,5 +1,8 @@
 """Agents as files."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from visavis.agents import document
@@ -64,3 +67,13 @@ def test_mistakes_are_told_with_their_place(text, told):
 def test_empty_files_hold_no_agents():
     assert document.read("") == []
     assert document.read("---\n---\n") == []
+
+
+def test_the_example_of_the_documentation_is_an_agent_file():
+    page = Path(__file__).parents[3] / "docs" / "agents.md"
+    (example,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    (agent,) = document.read(example)
+    assert agent.configuration.llm.first_message == "Welcome, how can I help?"
+    assert document.write([agent]) == example.replace(
+        "builtin: [end_call]", "builtin:\n    - end_call"
+    )

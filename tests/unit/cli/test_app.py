@@ -13,7 +13,7 @@ _HEAVY = ("numba", "cv2", "onnxruntime", "xllamacpp", "faster_whisper", "aiortc"
 def test_every_command_is_there() -> None:
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
-    for command in ("serve", "talk", "demo", "doctor", "models"):
+    for command in ("serve", "talk", "demo", "doctor", "agents", "models"):
         assert command in shown.output
 
 
