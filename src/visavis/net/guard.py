@@ -32,9 +32,10 @@ class Guard:
         """Everything that can be said without a look-up. Raises ``OutgoingError``."""
         try:
             parsed = httpx2.URL(url)
+            host = parsed.host  # raises where an ``xn--`` name is malformed
         except (httpx2.InvalidURL, TypeError, ValueError):
             raise OutgoingError("url_refused", "That is no URL that can be called.") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if parsed.scheme not in ("http", "https") or not host:
             raise OutgoingError("url_refused", "Only http and https URLs can be called.")
         if parsed.userinfo:
             raise OutgoingError("url_refused", "A URL must not carry a user name or password.")

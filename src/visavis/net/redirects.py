@@ -39,5 +39,5 @@ def redirected(call: Call, status: int, location: str) -> Call:
     return Call(call.method, url, headers, call.body)
 
 
-def _origin(url: httpx2.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host.lower(), port_of(url)
+def _origin(url: httpx2.URL) -> tuple[str, bytes, int]:
+    return url.scheme, url.raw_host.lower(), port_of(url)
