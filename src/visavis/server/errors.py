@@ -19,6 +19,7 @@ TITLES = {
     "agent_draft": (403, "The agent is a draft"),
     "agent_expired": (410, "The agent's time has passed"),
     "agent_used": (410, "The single-use agent has been used"),
+    "agent_too_large": (422, "The agent is too large to run"),
     "bad_json": (400, "The body is not JSON"),
     "confirm_needed": (409, "A confirmation is needed"),
     "delivery_not_found": (404, "No such delivery"),

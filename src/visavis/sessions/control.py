@@ -15,7 +15,8 @@ from visavis.conversation.commands import Command
 from visavis.conversation.spec import SessionSpec
 from visavis.events import EndReason, EventRecord
 
-MAX_LINE = 1 << 20
+MAX_LINE = 4 << 20
+"""Bytes of one message; the longest carry an agent with its prompt and the schemas of its tools."""
 MAX_UNSENT = 4 << 20
 """Bytes that may wait for a peer that does not read, before the channel is given up."""
 
@@ -145,6 +146,10 @@ class ChannelClosed(Exception):
     """The other side is gone, or speaks nonsense."""
 
 
+class MessageTooLong(Exception):
+    """Not sent: the other side would take it for nonsense, and hang up."""
+
+
 class Channel(Generic[In]):
     """One end of the control channel; ``In`` is what the other side says."""
 
@@ -159,13 +164,16 @@ class Channel(Generic[In]):
         self._inbound = inbound
 
     def send(self, message: BaseModel) -> None:
-        """Queue a message; never blocks. Raises ``ChannelClosed``."""
+        """Queue a message; never blocks. Raises ``ChannelClosed`` or ``MessageTooLong``."""
         if self._writer.is_closing():
             raise ChannelClosed("the channel is closed")
         if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
             self._writer.transport.abort()
             raise ChannelClosed("the other side stopped reading")
-        self._writer.write(message.model_dump_json().encode() + b"\n")
+        line = message.model_dump_json().encode() + b"\n"
+        if len(line) > MAX_LINE:
+            raise MessageTooLong(f"{len(line)} bytes")
+        self._writer.write(line)
 
     async def receive(self) -> In:
         """The next message. Raises ``ChannelClosed``; safe to cancel."""

@@ -28,6 +28,7 @@ from visavis.sessions.control import (
     Event,
     Finished,
     Heartbeat,
+    MessageTooLong,
     OpenRoom,
     Ready,
     Renegotiate,
@@ -230,6 +231,8 @@ class Worker:
             self._channel.send(message)
         except ChannelClosed:
             log.warning("server_gone", unsent=message.type)
+        except MessageTooLong as error:  # better without this event than without this worker
+            log.error("message_too_long", unsent=message.type, size=str(error))
 
     def _leave_if_drained(self) -> None:
         if self._draining and not self._sessions:

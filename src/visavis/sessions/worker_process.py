@@ -21,6 +21,7 @@ from visavis.sessions.control import (
     Finished,
     FromWorker,
     Heartbeat,
+    MessageTooLong,
     OpenRoom,
     Ready,
     Reply,
@@ -163,6 +164,9 @@ class WorkerProcess:
             raise PlacementError("worker_timeout", "The worker did not answer in time.") from None
         except ChannelClosed:
             raise PlacementError("worker_lost", "The worker is gone.") from None
+        except MessageTooLong:
+            detail = "Prompt and tools of this agent are more than a worker takes."
+            raise PlacementError("agent_too_large", detail) from None
         finally:
             del self._replies[request.request_id]
         if answer.code is not None:

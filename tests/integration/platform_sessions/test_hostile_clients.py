@@ -168,3 +168,34 @@ async def test_names_and_texts_of_a_hundred_thousand_characters(open_house):
     prompt = await house.http.patch(path, json={"system_prompt": long})
     assert prompt.status_code == 200  # that long it may be
     assert (await house.session(started))["state"] == "conversation"
+
+
+async def test_an_agent_with_monstrous_tools_is_refused_and_costs_no_worker(open_house):
+    house = await open_house(workers=1)
+    (pid,) = house.placement.pids
+    neighbour = await house.start()
+    await house.offer(neighbour, "obey")
+    ids = []
+    for n in range(25):
+        tool = {
+            "name": f"tool_{n}",
+            "description": "x",
+            "server_url": "https://shop.example/",
+            "headers": {f"X-{m}": "x" * 4000 for m in range(50)},
+        }
+        made = await house.http.post("/v1/tool", json=tool)
+        assert made.status_code == 201, made.text
+        ids.append(made.json()["id"])
+    agent = {
+        "name": "Monster",
+        "publish_status": "public",
+        "configuration": {"tool_calling": {"selected_tool_ids": ids}},
+    }
+    made = await house.http.post("/v1/agent", json=agent)
+    assert made.status_code == 201, made.text
+    started = await house.http.post("/v1/start-agent-session", json={"agentId": made.json()["id"]})
+    assert started.status_code == 200, started.text
+    problem(await house.offer(started.json()), 422, "agent_too_large")
+    said = f"/v1/session/{neighbour['sessionId']}/say"
+    assert (await house.http.post(said, json={"text": "Still here?"})).status_code == 202
+    assert house.placement.pids == [pid]

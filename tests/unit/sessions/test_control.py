@@ -13,6 +13,7 @@ from visavis.sessions.control import (
     EndSession,
     Event,
     Heartbeat,
+    MessageTooLong,
     Stop,
     open_channel,
 )
@@ -63,6 +64,15 @@ async def test_nonsense_closes_the_channel(line):
     feeding.cancel()
     await channel.close()
     right.close()
+
+
+async def test_what_would_be_too_long_is_not_sent(ends):
+    server, worker = ends
+    said = AgentSaid(1, "x" * MAX_LINE)
+    with pytest.raises(MessageTooLong):
+        worker.send(Event(record=EventRecord(session_id="s", seq=0, at_ms=0, event=said)))
+    worker.send(Heartbeat(sessions=1, loop_lag_ms=0.2))
+    assert isinstance(await server.receive(), Heartbeat)
 
 
 async def test_a_peer_that_never_reads_costs_bounded_memory():
