@@ -36,13 +36,18 @@ class GuardedMcpTransport(httpx2.AsyncBaseTransport):
                 max_bytes=MAX_RESPONSE_BYTES,
             )
         except OutgoingError as error:
-            code = error.code if error.code in FAILURES else "tool_failed"
-            failure = {"code": -32000, "message": code, "data": {"visavis": code}}
-            answer = {"jsonrpc": "2.0", "id": None, "error": failure}
-            return httpx2.Response(502, json=answer, request=request)
+            return _failed(request, error.code if error.code in FAILURES else "tool_failed")
+        if answer.status in (401, 403) or answer.status >= 500:
+            return _failed(request, "http_error")
         kept = {
             name: value
             for name, value in answer.headers.items()
             if name.lower() not in ("content-length", "transfer-encoding", "content-encoding")
         }
         return httpx2.Response(answer.status, headers=kept, content=answer.body, request=request)
+
+
+def _failed(request: httpx2.Request, code: str) -> httpx2.Response:
+    failure = {"code": -32000, "message": code, "data": {"visavis": code}}
+    answer = {"jsonrpc": "2.0", "id": None, "error": failure}
+    return httpx2.Response(502, json=answer, request=request)

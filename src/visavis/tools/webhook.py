@@ -23,6 +23,7 @@ FAILURES = {
     "url_refused": "The tool's address may not be called.",
     "redirect_refused": "The tool's server points elsewhere; that is not followed.",
     "response_too_large": "The tool's answer is too large.",
+    "http_error": "The tool's server refused the call, or failed.",
     "tool_failed": "The tool failed.",
 }
 """What the model is told; never more, so that nothing of the inner network shows."""

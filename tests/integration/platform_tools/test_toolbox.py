@@ -287,7 +287,9 @@ async def test_a_slow_mcp_tool_times_out_and_the_next_call_works(
         assert (await box.call("find_book", '{"title": "Emma"}')).ok
 
 
-async def test_mcp_servers_that_fail_are_left_out(http: GuardedClient, library: str) -> None:
+async def test_mcp_servers_that_fail_are_left_out(
+    http: GuardedClient, library: str, shop: tuple[Shop, str]
+) -> None:
     async def gibberish(writer: asyncio.StreamWriter) -> None:
         body = b'{"jsonrpc": "2.0", "id": 1, "result": {"tools": 5}}'
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -299,11 +301,13 @@ async def test_mcp_servers_that_fail_are_left_out(http: GuardedClient, library: 
             tool("http://10.0.0.1/mcp", name="private", kind="mcp"),
             tool("http://127.0.0.1:9/mcp", name="gone", kind="mcp"),
             tool(url, name="gibberish", kind="mcp", timeout_seconds=2),
+            tool(f"{shop[1]}/crash", name="crash", kind="mcp"),
             tool(library, name="library", kind="mcp"),
         ]
         async with Toolbox(tools, http, session_id="s") as box:
             assert {offered.tool_id for offered in box.offered} == {"id-library"}
-            assert set(box.left_out) == {"id-private", "id-gone", "id-gibberish"}
+            assert set(box.left_out) == {"id-private", "id-gone", "id-gibberish", "id-crash"}
+            assert box.left_out["id-crash"] == "The tool's server refused the call, or failed."
             assert box.left_out["id-private"] == "The tool's address may not be called."
 
 
