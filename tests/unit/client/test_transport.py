@@ -151,16 +151,16 @@ async def test_says_where_nobody_answers(send: Callable) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(Unreachable, match="GET http://127.0.0.1"):
+        with pytest.raises(Unreachable, match=r"GET http://127\.0\.0\.1") as failed:
             await send(url, Call("GET", "/v1/thing", into(Thing), query={"token": "secret"}))
+    assert "secret" not in str(failed.value)
 
 
 async def test_a_silent_server_times_out_once(send: Callable) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(Unreachable) as failed:
+        with pytest.raises(Unreachable, match="time"):
             await send(url, GET, timeout_s=0.2)
-    assert "secret" not in str(failed.value)
 
 
 async def test_an_answer_without_content(send: Callable, script: Script) -> None:
