@@ -92,9 +92,11 @@ async def delete(
 
 
 async def _find(services: Services, session_id: str, request: Request) -> _File:
+    # Looked at first: what is no longer pending when we look is in the row that we read then.
+    pending = await asyncio.to_thread(services.recordings.pending, session_id)
     row = await owned(services, session_id, request)
     if row.recording is None:
-        if await asyncio.to_thread(services.recordings.pending, session_id):
+        if pending:
             raise Problem("recording_pending", "Ask again in a moment.", retry_s=_RETRY_S)
         raise Problem("recording_not_found")
     key = row.recording["key"]

@@ -78,7 +78,7 @@ async def converse(
         await _show(recorded)
         async for _chunk in recorded.audio_in():
             pass
-        await asyncio.sleep(0.3)  # the recorder writes in its own time
+        await _written(recorded)
         emit(SHOWN)
         if end == "die":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -87,6 +87,14 @@ async def converse(
         room.leave()
         await reading
     return EndReason.USER_LEFT
+
+
+async def _written(room: RecordedRoom) -> None:
+    """The recorder, which writes in its own time, has nothing left to write."""
+    while True:
+        await asyncio.sleep(0.1)
+        if room._recorder is None or room._recorder._waiting.empty():
+            return
 
 
 async def _read(room: RecordedRoom) -> None:
