@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ class Receiver:
     """Its port is its own from the start; nobody listens there until ``up``.
 
     ``statuses`` are answered one after the other, then 200 for ever; "hang" answers never.
+    ``look`` is shown every message the moment it comes.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self.messages: list[Message] = []
         self.statuses: list[int | str] = []
+        self.look: Callable[[Message], None] = lambda _: None
         self._server: asyncio.Server | None = None
         self._news = asyncio.Condition()
         self._open: set[asyncio.Task[None]] = set()
@@ -87,6 +90,7 @@ class Receiver:
 
     async def _answer(self, message: Message, writer: asyncio.StreamWriter) -> None:
         status = self.statuses.pop(0) if self.statuses else 200
+        self.look(message)
         async with self._news:
             self.messages.append(message)
             self._news.notify_all()
