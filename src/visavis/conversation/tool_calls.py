@@ -28,6 +28,7 @@ STARTED = "Started. The result comes later; do not guess it. Tell the user, and 
 _NO_TOOL = "There is no such tool. Answer without it."
 _TOO_MANY = "Not called: too many calls are under way."
 _FAILED = "The tool failed."
+_WENT_ON = " (The call did not end: the user went on talking.)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ class ToolCalls:
         """Cancel what the turn still waits for; calls in the background go on."""
         if turn.hangs_up and not interrupted:
             self._hang_up()
+        elif turn.hangs_up and (last := turn.rounds[-1].calls):
+            last[-1].told += _WENT_ON
         for record in [one for one in self._under_way if one.turn_id == turn.id]:
             if not record.is_async:
                 self._cancel(record, CANCELLED)

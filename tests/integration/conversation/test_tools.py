@@ -365,6 +365,8 @@ async def test_who_interrupts_a_goodbye_stays(talk):
     talk.type("Wait a second")
     await talk.turns(2)
     assert not talk.task.done()
+    answered = [m["content"] for m in talk.models.asked[-1]["messages"] if m["role"] == "tool"]
+    assert "did not end" in answered[0]
 
 
 async def test_the_agent_shows_what_it_feels(talk):
