@@ -66,7 +66,6 @@ class Update(BaseModel):
     max_duration_seconds: int | None = None
 
 
-Speech = Say | Echo
 Command = Annotated[
     Say | Echo | Respond | AddContext | Interrupt | Update, Field(discriminator="type")
 ]
