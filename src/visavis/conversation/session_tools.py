@@ -56,8 +56,10 @@ class SessionTools:
         if not spec.tools:
             self.opened.set()
             return
+        # Reading the system's certificates takes too long for the loop that everyone talks on.
+        guarded = await asyncio.to_thread(GuardedClient, spec.outgoing_allow)
         async with (
-            GuardedClient(spec.outgoing_allow) as http,
+            guarded as http,
             Toolbox(spec.tools, http, session_id=spec.session_id) as toolbox,
         ):
             self._offer([_tool(offered, toolbox, self.client) for offered in toolbox.offered])

@@ -212,6 +212,32 @@ async def test_tool_calls_are_put_together(foreign):
     assert (asked["max_tokens"], asked["temperature"], asked["user"]) == (9, 0.5, "s")
 
 
+async def test_calls_and_their_answers_are_told_as_openai_wants_them(foreign):
+    foreign.chunks = [said("It is sunny.")]
+    call = ToolCall("a", "weather", '{"city": "Paris"}')
+    messages = [*HELLO, Message("assistant", "", (call,)), Message("tool", "sunny", (), "a")]
+    tool = ToolSpec("weather", "The weather.", {"type": "object"})
+    [_ async for _ in llm(foreign).reply(messages, [tool], may_call=False)]
+    (asked,) = foreign.asked
+    function = {"name": "weather", "arguments": '{"city": "Paris"}'}
+    assert asked["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "a", "type": "function", "function": function}],
+        },
+        {"role": "tool", "content": "sunny", "tool_call_id": "a"},
+    ]
+    assert asked["tool_choice"] == "none"
+    assert len(asked["tools"]) == 1
+
+
+async def test_a_server_that_knows_no_tools_is_not_told_of_any(foreign):
+    foreign.chunks = [said("Hello.")]
+    [_ async for _ in llm(foreign).reply(HELLO, may_call=False)]
+    assert not {"tools", "tool_choice"} & set(foreign.asked[0])
+
+
 async def test_an_error_inside_the_stream_is_an_error(foreign):
     foreign.chunks = [said("Well"), {"error": {"message": "out of memory", "code": "oom"}}]
     with pytest.raises(ProviderError, match="out of memory"):
