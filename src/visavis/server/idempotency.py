@@ -1,8 +1,8 @@
 """``Idempotency-Key``: a POST that is sent twice is done once, and answered twice.
 
 A first answer of 2xx is kept for a day and given again, with ``Idempotent-Replayed: true``. Any
-other answer made nothing: its key is free again. Works for every POST under ``/v1``, except for
-ending a session: that may be done twice anyway, and its answer holds words that are not kept here.
+other answer made nothing: its key is free again. Works for every POST under ``/v1`` but those whose
+answers hold what was said in a session: no such words are kept here, past their own deletion.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ MAX_ANSWER = 1 << 20
 """Bytes; a longer answer is not kept."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WORDS = ("/end", "/replay")
 _KEPT_HEADERS = ("content-type", "location")
 
 
@@ -140,7 +141,7 @@ class IdempotencyMiddleware:
 def _key_of(scope: Scope) -> str | None:
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    if not scope["path"].startswith("/v1/") or scope["path"].endswith("/end"):
+    if not scope["path"].startswith("/v1/") or scope["path"].endswith(_WORDS):
         return None
     return Headers(scope=scope).get("idempotency-key")
 

@@ -108,3 +108,15 @@ async def test_answers_are_kept_for_a_day(open_door, database_url):
     assert (await start(house, Idempotency_Key="daily")).headers["idempotent-replayed"] == "true"
     await sweep(house.services.database, made_ms + 26 * 3_600_000)
     assert "idempotent-replayed" not in (await start(house, Idempotency_Key="daily")).headers
+
+
+async def test_words_of_a_session_are_never_kept(open_door):
+    house = await open_door()
+    started = (await start(house)).json()
+    path = f"/v1/session/{started['sessionId']}/end"
+    for _ in range(2):
+        ended = await house.http.post(path, headers={"Idempotency-Key": "end"})
+        assert ended.json()["state"] == "ended"
+        assert "idempotent-replayed" not in ended.headers
+    async with house.services.database.read() as session:
+        assert not (await session.scalars(select(IdempotencyRow))).all()
