@@ -1,9 +1,9 @@
 """Kinds of text and numbers that the agent and tool schemas share."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 NO_NUL = r"^[^\x00]*$"
 """Databases refuse the character NUL in text."""
@@ -30,3 +30,21 @@ def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
+
+
+class Strict(BaseModel):
+    """Takes what its schema says and nothing else: true is no number, 1 no truth, "3" no 3."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, data: Any) -> Any:
+        """To JSON Schema, 3.0 is an integer."""
+        if not isinstance(data, dict):
+            return data
+        members = cast("dict[Any, Any]", data)
+        return {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in members.items()
+        }

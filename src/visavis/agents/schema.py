@@ -2,9 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from visavis.agents.fields import CostPerMinute, Id, JsonObject, Name, Origin, Prose, Url, Word
+from visavis.agents.fields import (
+    CostPerMinute,
+    Id,
+    JsonObject,
+    Name,
+    Origin,
+    Prose,
+    Strict,
+    Url,
+    Word,
+)
 
 BuiltinTool = Literal["end_call", "switch_language", "set_emotion"]
 PublishStatus = Literal["draft", "private", "public"]
@@ -12,11 +22,7 @@ AgentKind = Literal["permanent", "ephemeral"]
 Metadata = Annotated[JsonObject, Field(max_length=100)]
 
 
-class _Layer(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)  # true is no number, nor 1 a truth
-
-
-class LlmConfig(_Layer):
+class LlmConfig(Strict):
     """What thinks. Three kinds of ``provider``, here and for stt and tts:
 
     "default" is what this server's settings choose; "embedded" the models that run beside it;
@@ -37,7 +43,7 @@ class LlmConfig(_Layer):
     cost_per_minute: CostPerMinute | None = None
 
 
-class SttConfig(_Layer):
+class SttConfig(Strict):
     """``prompt``: something callers might say, with the names that matter spelt right."""
 
     provider: Word = "default"
@@ -47,7 +53,7 @@ class SttConfig(_Layer):
     cost_per_minute: CostPerMinute | None = None
 
 
-class TtsConfig(_Layer):
+class TtsConfig(Strict):
     provider: Word = "default"
     voice_id: Word = "heart"
     model: Name = "default"
@@ -55,7 +61,7 @@ class TtsConfig(_Layer):
     cost_per_minute: CostPerMinute | None = None
 
 
-class VideoConfig(_Layer):
+class VideoConfig(Strict):
     """``render``: where the face is drawn; "auto" is the server for now."""
 
     provider: Word = "puppet"
@@ -64,21 +70,21 @@ class VideoConfig(_Layer):
     cost_per_minute: CostPerMinute | None = None
 
 
-class ToolCalling(_Layer):
+class ToolCalling(Strict):
     """``selected_tool_ids``: tools of ``/v1/tool``; ``builtin``: those every agent may have."""
 
     selected_tool_ids: list[Id] = Field(default=[], max_length=64)
     builtin: list[BuiltinTool] = Field(default=[], max_length=8)
 
 
-class EndOfConversation(_Layer):
+class EndOfConversation(Strict):
     """Where the end is told. ``send_data_on_end`` adds transcript, turns and figures."""
 
     callback_url: Url | None = None
     send_data_on_end: bool = False
 
 
-class TurnTaking(_Layer):
+class TurnTaking(Strict):
     """Who has the floor.
 
     ``max_silence_ms``: silence that ends the user's turn when the end-of-turn model is unsure.
@@ -88,7 +94,7 @@ class TurnTaking(_Layer):
     max_silence_ms: int = Field(default=1200, ge=300, le=5000)
 
 
-class Greeting(_Layer):
+class Greeting(Strict):
     """Who speaks first. The agent says ``llm.first_message``; "user" makes it wait.
 
     After ``wait_seconds`` of a silent user the agent greets after all; None waits for ever.
@@ -99,13 +105,13 @@ class Greeting(_Layer):
     interruptible: bool = True
 
 
-class RecordingConfig(_Layer):
+class RecordingConfig(Strict):
     """Nothing is recorded before the user consents, on the page or through the app."""
 
     enabled: bool = False
 
 
-class Retention(_Layer):
+class Retention(Strict):
     """``days``: sessions older than this are deleted; None keeps them.
 
     ``zero``: nothing that was said is ever stored, only times and counts.
@@ -115,7 +121,7 @@ class Retention(_Layer):
     zero: bool = False
 
 
-class AgentConfiguration(_Layer):
+class AgentConfiguration(Strict):
     version: Literal["1.0"] = "1.0"
     llm: LlmConfig = LlmConfig()
     stt: SttConfig = SttConfig()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from visavis.agents.fields import JsonObject, Name
+from visavis.agents.fields import JsonObject, Name, Strict
 from visavis.agents.schema import AgentConfiguration, AgentKind, Metadata, PublishStatus
 from visavis.api.page import ACCOUNT_ID
 
@@ -27,7 +27,7 @@ _EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class AgentCreate(BaseModel):
+class AgentCreate(Strict):
     """A new agent. What ``configuration`` leaves out takes its default."""
 
     model_config = ConfigDict(
@@ -37,15 +37,13 @@ class AgentCreate(BaseModel):
     name: Name
     publish_status: PublishStatus = "draft"
     configuration: AgentConfiguration = AgentConfiguration()
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default={})
 
 
-class AgentPatch(BaseModel):
+class AgentPatch(Strict):
     """A merge patch (RFC 7396): what is left out stays, null resets, lists are replaced whole."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={"examples": [{"configuration": {"llm": {"temperature": 0.7}}}]},
     )
 
@@ -57,24 +55,20 @@ class AgentPatch(BaseModel):
     metadata: JsonObject | None = None
 
 
-class AgentRollback(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class AgentRollback(Strict):
     version: int = Field(ge=1, le=2**31 - 1)
 
 
-class AgentDuplicate(BaseModel):
+class AgentDuplicate(Strict):
     """``name`` of the copy; without one, the old name and "(copy)"."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Name | None = None
 
 
-class AgentImport(BaseModel):
+class AgentImport(Strict):
     """An agent of another vendor, as that vendor's API answers it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     vendor: Vendor = Field(alias="from")
     document: JsonObject
@@ -127,12 +121,10 @@ class AgentImported(BaseModel):
     not_carried: list[NotCarried]
 
 
-class EphemeralCreate(BaseModel):
+class EphemeralCreate(Strict):
     """A single-use agent. ``ttl_seconds`` bounds when it can be started, not how long it talks."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [
                 {
@@ -147,7 +139,7 @@ class EphemeralCreate(BaseModel):
 
     configuration: AgentConfiguration
     ttl_seconds: int = Field(default=300, ge=60, le=86_400)
-    metadata: Metadata = {}
+    metadata: Metadata = Field(default={})
 
 
 class EphemeralAgent(BaseModel):

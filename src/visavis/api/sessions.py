@@ -7,9 +7,9 @@ import base64
 import binascii
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from visavis.agents.fields import NO_NUL, JsonObject, Prose
+from visavis.agents.fields import NO_NUL, JsonObject, Prose, Strict
 from visavis.agents.schema import Metadata
 from visavis.events import EndReason, EventRecord, SessionState
 from visavis.records.figures import Figures
@@ -113,18 +113,14 @@ class EventPage(BaseModel):
     next_after: int | None
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class SayRequest(_Request):
+class SayRequest(Strict):
     """Words for the agent. ``interrupt``: at once, or else when nobody speaks."""
 
     text: Said
     interrupt: bool = True
 
 
-class EchoRequest(_Request):
+class EchoRequest(Strict):
     """A text, or sound (base64 of mono signed 16-bit samples) to be lip-synced.
 
     With both, ``text`` is what the captions show while the sound plays.
@@ -149,20 +145,20 @@ class EchoRequest(_Request):
         return self
 
 
-class RespondRequest(_Request):
+class RespondRequest(Strict):
     """What the user is to have said."""
 
     text: Said
 
 
-class ContextRequest(_Request):
+class ContextRequest(Strict):
     """What the model should know: told by us ("system"), or as if the user had said it."""
 
     text: Said
     role: Literal["system", "user"] = "system"
 
 
-class SessionPatch(_Request):
+class SessionPatch(Strict):
     """What should change from the next turn on; fields that are left out stay.
 
     ``metadata`` is merged: null removes a key. ``max_duration_seconds`` counts from the start.
@@ -176,7 +172,7 @@ class SessionPatch(_Request):
         Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] | None
     ) = None
     max_duration_seconds: int | None = Field(default=None, ge=30, le=86_400)
-    metadata: Annotated[JsonObject, Field(max_length=100)] = {}
+    metadata: Annotated[JsonObject, Field(max_length=100)] = Field(default={})
 
 
 class CommandAccepted(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from visavis.agents.fields import JsonObject, Url, Word
+from visavis.agents.fields import JsonObject, Strict, Url, Word
 from visavis.agents.tools import (
     AuthConfig,
     Description,
@@ -43,7 +43,7 @@ AllowedTools = Annotated[
 Tags = Annotated[list[Label], Field(max_length=50)]
 
 
-class ToolCreate(BaseModel):
+class ToolCreate(Strict):
     """A new tool.
 
     ``kind``: a "webhook" calls ``server_url``, whose path may hold ``{argument}`` in places; a
@@ -52,36 +52,32 @@ class ToolCreate(BaseModel):
     the bare arguments. ``auth_config``: ``{}`` is none.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [_EXAMPLE]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     kind: ToolKind = "webhook"
     name: ToolName
     description: Description
     server_url: Url | None = None
-    parameters_schema: JsonObject = {"type": "object", "properties": {}}
+    parameters_schema: JsonObject = Field(default={"type": "object", "properties": {}})
     method: Method = "POST"
-    headers: Headers = {}
+    headers: Headers = Field(default={})
     timeout_seconds: Timeout = 20
     is_async: bool = False
     strict_params: bool = True
     payload_format: PayloadFormat = "envelope"
     auth_config: AuthConfig = NoAuth()
-    allowed_tools: AllowedTools = []
-    tags: Tags = []
+    allowed_tools: AllowedTools = Field(default=[])
+    tags: Tags = Field(default=[])
 
 
-class ToolPatch(BaseModel):
+class ToolPatch(Strict):
     """What is left out stays; null resets; null for a header removes it.
 
     ``parameters_schema`` and ``auth_config`` are replaced whole. ``[REDACTED]`` for a secret keeps
     it as it was.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"timeout_seconds": 5}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"timeout_seconds": 5}]})
 
     kind: ToolKind | None = None
     name: ToolName | None = None
@@ -122,12 +118,10 @@ class ToolView(BaseModel):
     updated_at: str
 
 
-class ToolTest(BaseModel):
+class ToolTest(Strict):
     """``validate_only`` checks the parameters and calls nobody."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={"examples": [{"parameters": {"city": "Oslo"}}]},
     )
 

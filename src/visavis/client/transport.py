@@ -154,4 +154,4 @@ def _result(call: Call[T], outcome: httpx.Response | httpx.HTTPError) -> T:
 
 def _unreachable(request: httpx.Request, error: httpx.HTTPError) -> Unreachable:
     where = f"{request.method} {request.url.copy_with(query=None)}"
-    return Unreachable(f"{where}: {error or type(error).__name__}")
+    return Unreachable(f"{where}: {str(error) or type(error).__name__}")

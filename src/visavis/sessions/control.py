@@ -9,8 +9,9 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from visavis.agents.fields import Strict
 from visavis.conversation.commands import Command
 from visavis.conversation.spec import SessionSpec
 from visavis.events import EndReason, EventRecord
@@ -38,12 +39,14 @@ class Renegotiate(BaseModel):
     sdp: str
 
 
-class Candidate(BaseModel):
-    """A trickled ICE candidate, as the browser words it."""
+class Candidate(Strict):
+    """A trickled ICE candidate, as the browser words it; browsers add members of their own."""
+
+    model_config = ConfigDict(extra="ignore")
 
     candidate: str = Field(max_length=2000)
     sdp_mid: str | None = Field(default=None, max_length=64)
-    sdp_mline_index: int | None = Field(default=None, ge=0, le=64, strict=True)
+    sdp_mline_index: int | None = Field(default=None, ge=0, le=64)
 
 
 class AddCandidates(BaseModel):
