@@ -1,6 +1,7 @@
 """An agent's own callback_url: one POST at the end, with as much as was asked for."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,9 @@ from visavis.sessions.live import StartOptions
 
 @pytest.mark.parametrize("full", [True, False])
 async def test_the_end_is_told_to_the_agents_callback(
-    open_house: Callable, receiver: Receiver, database_url: str, full: bool
+    open_house: Callable, receiver: Receiver, tmp_path: Path, full: bool
 ) -> None:
-    house, _ = await open_house(database_url)
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()
     session_id = await house.converse(
         end_of_conversation={"callback_url": receiver.url, "send_data_on_end": full}
@@ -36,7 +37,7 @@ async def test_the_end_is_told_to_the_agents_callback(
 
 
 async def test_a_sessions_own_callback_goes_before_the_agents(
-    open_house: Callable, receiver: Receiver, tmp_path
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
     house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()
@@ -50,7 +51,7 @@ async def test_a_sessions_own_callback_goes_before_the_agents(
 
 
 async def test_an_agent_without_retention_tells_no_words(
-    open_house: Callable, receiver: Receiver, tmp_path
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
     house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()

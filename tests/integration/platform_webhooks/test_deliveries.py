@@ -1,8 +1,9 @@
-"""What is told arrives, once, whatever the receiver does; on SQLite and Postgres."""
+"""What is told arrives, once, whatever the receiver does."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,11 @@ from visavis.storage import sessions
 from visavis.storage import webhooks as store
 
 EVENTS = Counter(["session.started", "tool.called", "session.ended", "transcript.ready"])
+
+
+def lose_jobs(folder: Path) -> None:
+    for file in folder.glob("jobs.db*"):
+        file.unlink()
 
 
 async def test_every_event_is_told_once_and_verified(
@@ -65,11 +71,11 @@ async def test_a_receiver_that_was_down_gets_every_event_once(
 async def test_failures_are_tried_again_with_the_same_id(
     open_house: Callable,
     receiver: Receiver,
-    database_url: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(deliveries_module, "TIMEOUT_S", 0.3)
-    house, _ = await open_house(database_url)
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()
     receiver.statuses = [500, 302, "hang", 204]
     hook = await house.webhook(receiver.url, "session.ended")
@@ -88,7 +94,7 @@ async def test_failures_are_tried_again_with_the_same_id(
 
 
 async def test_after_the_last_attempt_it_failed(
-    open_house: Callable, receiver: Receiver, tmp_path
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
     house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}", Schedule((0.1,)))
     await receiver.up()
@@ -146,22 +152,22 @@ async def test_what_waits_is_sent_by_the_next_server(
 
 
 async def test_what_was_committed_but_never_enqueued_is_found(
-    open_house: Callable, receiver: Receiver, database_url: str
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
-    house, running = await open_house(database_url)
+    house, running = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     hook = await house.webhook(receiver.url)
     async with house.services.database.write() as session:  # and killed before the wake
         payload = {"type": "session.ended", "timestamp": "…", "data": {}}
         store.post(session, receiver.url, payload, webhook_id=hook["id"], session_id=None)
     await running.aclose()
     await receiver.up()
-    await open_house(database_url)
+    await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     (message,) = await receiver.until(1)
     message.verify(hook["secret"])
 
 
 async def test_a_lost_job_database_loses_no_message(
-    open_house: Callable, receiver: Receiver, tmp_path, monkeypatch: pytest.MonkeyPatch
+    open_house: Callable, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "LOST_MS", 0)
     url = f"sqlite:///{tmp_path / 'test.db'}"
@@ -170,8 +176,7 @@ async def test_a_lost_job_database_loses_no_message(
     await house.converse()
     await house.until_tried()
     await running.aclose()
-    for file in tmp_path.glob("jobs.db*"):
-        file.unlink()
+    await asyncio.to_thread(lose_jobs, tmp_path)
     await asyncio.sleep(1.1)  # until the attempt is due
     await receiver.up()
     house, _ = await open_house(url)
@@ -182,7 +187,7 @@ async def test_a_lost_job_database_loses_no_message(
 
 
 async def test_a_stored_recording_is_told(
-    open_house: Callable, receiver: Receiver, tmp_path
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
     house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()
@@ -201,7 +206,7 @@ async def test_a_stored_recording_is_told(
 
 
 async def test_many_messages_arrive_once_each(
-    open_house: Callable, receiver: Receiver, tmp_path
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
     house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()

@@ -79,9 +79,9 @@ async def test_a_url_that_is_no_longer_allowed_is_never_called(
 
 
 async def test_a_replaced_secret_signs_on_beside_the_new_one(
-    open_house: Callable, receiver: Receiver, database_url: str
+    open_house: Callable, receiver: Receiver, tmp_path: Path
 ) -> None:
-    house, _ = await open_house(database_url)
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
     await receiver.up()
     hook = await house.webhook(receiver.url, "session.ended")
     rotated = (await house.http.post(f"/v1/webhook/{hook['id']}/rotate-secret")).json()
