@@ -25,6 +25,9 @@ _OTHER = (
     "What is five times three?",
     "Who are you?",
     "I like music.",
+    "I feel tired.",
+    "What do you think about football?",
+    "Can you explain how planes fly?",
 )
 """What people say that no tool is for."""
 
