@@ -16,6 +16,10 @@ def new_postgres() -> Iterator[Callable[[], str]]:
     with tempfile.TemporaryDirectory(prefix="visavis-pg-") as folder:
         server = pgserver.get_server(folder, cleanup_mode="delete")
         try:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                for option in ("fsync", "full_page_writes", "synchronous_commit"):
+                    connection.execute(f"ALTER SYSTEM SET {option} = off")  # pyright: ignore
+                connection.execute("SELECT pg_reload_conf()")  # what is lost here is not missed
 
             def new() -> str:
                 name = f"t{uuid.uuid4().hex[:12]}"
