@@ -156,7 +156,10 @@ class Sessions(Resource[S]):
 
     @streaming
     def events(self, session_id: str, *, after: int = -1) -> Download[EventRecord]:
-        """The event log behind ``after``, then live until the session ends."""
+        """The event log behind ``after``, then live until the session ends.
+
+        ``Unreachable`` when the connection breaks: ask again with the last ``seq`` that came.
+        """
         return Download(
             f"{_path(session_id)}/events",
             _event_decoder,

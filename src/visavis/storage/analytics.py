@@ -69,8 +69,9 @@ class ToolFacts:
 
 async def sessions(session: AsyncSession, scope: Scope) -> AsyncGenerator[SessionFacts]:
     statement = _facts().where(*scope.holds).execution_options(yield_per=BATCH)
-    async for row in await session.stream(statement):
-        yield _session_facts(row)
+    async for batch in (await session.stream(statement)).partitions():
+        for row in batch:
+            yield _session_facts(row)
 
 
 async def turns(session: AsyncSession, scope: Scope) -> AsyncGenerator[TurnFacts]:
@@ -78,8 +79,9 @@ async def turns(session: AsyncSession, scope: Scope) -> AsyncGenerator[TurnFacts
         SessionRow.agent_id, SessionRow.created_at, TurnRow.interrupted, TurnRow.timings
     ).join(TurnRow, TurnRow.session_id == SessionRow.id)
     statement = statement.where(*scope.holds).execution_options(yield_per=BATCH)
-    async for row in await session.stream(statement):
-        yield TurnFacts(*row)
+    async for batch in (await session.stream(statement)).partitions():
+        for row in batch:
+            yield TurnFacts(*row)
 
 
 async def tool_calls(session: AsyncSession, scope: Scope) -> AsyncGenerator[ToolFacts]:
@@ -91,8 +93,9 @@ async def tool_calls(session: AsyncSession, scope: Scope) -> AsyncGenerator[Tool
         ToolCallRow.took_ms,
     ).join(ToolCallRow, ToolCallRow.session_id == SessionRow.id)
     statement = statement.where(*scope.holds).execution_options(yield_per=BATCH)
-    async for row in await session.stream(statement):
-        yield ToolFacts(*row)
+    async for batch in (await session.stream(statement)).partitions():
+        for row in batch:
+            yield ToolFacts(*row)
 
 
 async def busiest_agents(
