@@ -3,6 +3,8 @@
 Added here, once for all operations: names, errors, who may call, tags, and what a POST may carry.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -140,6 +142,8 @@ def describe(app: FastAPI) -> Document:
         tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+    # Page[AgentView] goes by the name of AgentViewPage.
+    document = json.loads(re.sub(r'(?<=["/])Page_(\w+)_(?=")', r"\1Page", json.dumps(document)))
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
