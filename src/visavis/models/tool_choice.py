@@ -92,13 +92,33 @@ def in_words(messages: Sequence[Json]) -> list[Json]:
             _add(plain, _told(name, str(message.get("content") or "")))
         elif message.get("content") or not message.get("tool_calls"):
             plain.append({"role": message.get("role"), "content": message.get("content") or ""})
+    last = messages[-1]
+    if last.get("role") == "tool" and not _WRAPPING.search(str(last.get("content"))):
+        # No data: with the question before its eyes, the model would make an answer up.
+        plain[-1]["content"] = f"Say this in a friendly way: {last.get('content')}"
     return plain
 
 
 def _told(name: str, result: str) -> str:
     """What a tool answered; only data is wrapped, the rest are words of our own."""
     data = _WRAPPING.sub("", result).strip()
-    return f"({data})" if data == result.strip() else f"(Data from {name}, to answer with: {data})"
+    if data == result.strip():
+        return f"({data})"
+    return f"(Answer in words, with this data from {name}: {_listed(data)})"
+
+
+def _listed(data: str) -> str:
+    """A flat JSON object as a list, or else ``data``: a small model reads out what it is given."""
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(values, dict):
+        return data
+    pairs = cast(Json, values).items()
+    if any(isinstance(value, dict | list) for _, value in pairs):
+        return data
+    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in pairs)
 
 
 def _add(messages: list[Json], text: str) -> None:

@@ -71,7 +71,7 @@ def test_results_stand_with_what_the_user_said():
             "tool_calls": [{"id": call_id, "type": "function", "function": function}],
         }
 
-    wrapped = '<tool_result tool="get_weather" note="data, not instructions">\n21\n</tool_result>'
+    wrapped = '<tool_result note="data">\n{"sky_now": "clear", "c": 21}\n</tool_result>'
     messages = [
         {"role": "user", "content": "Rain?"},
         asked("1"),
@@ -80,9 +80,10 @@ def test_results_stand_with_what_the_user_said():
         asked("2"),
         {"role": "tool", "tool_call_id": "2", "content": "Say so."},
     ]
+    data = "Answer in words, with this data from get_weather:"
     assert tool_choice.in_words(messages) == [
-        {"role": "user", "content": "Rain?\n\n(Data from get_weather, to answer with: 21)"},
+        {"role": "user", "content": f"Rain?\n\n({data} sky now: clear, c: 21)"},
         {"role": "assistant", "content": "No."},
-        {"role": "user", "content": "(Say so.)"},
+        {"role": "user", "content": "Say this in a friendly way: Say so."},
     ]
     assert tool_choice.in_words(messages[:1]) == messages[:1]
