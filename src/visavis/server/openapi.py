@@ -211,7 +211,7 @@ _IDEMPOTENCY_KEY: Document = {
     "in": "header",
     "required": False,
     "description": "Sent again with the same body within a day, the request is not done again.",
-    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]+$", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 
 

@@ -28,7 +28,7 @@ class Target:
     url: str
     key: str
     live: str
-    """Sessions in which a scripted user sits, and their room tokens."""
+    """A session in which a scripted user sits."""
 
 
 @asynccontextmanager
@@ -61,8 +61,7 @@ async def target(data_dir: Path, database_url: str | None) -> AsyncIterator[Targ
         async with services.database.write() as session:
             _, key = keys.create(session, "fuzzer", ["*"], None)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        live = ",".join([await _live_session(url), await _live_session(url)])
-        yield Target(url, key, live)
+        yield Target(url, key, await _live_session(url))
 
 
 async def _live_session(url: str) -> str:
@@ -74,7 +73,7 @@ async def _live_session(url: str) -> str:
             headers={"Authorization": f"Bearer {started['dailyToken']}"},
         )
         assert answer.status_code == 200, answer.text
-        return f"{started['sessionId']} {started['dailyToken']}"
+        return started["sessionId"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,8 @@ async def fuzz(
         f"{target.url}/openapi.json",
         "--header",
         f"Authorization: Bearer {target.key}",
+        "--workers",
+        "3",
         "--phases",
         phases,
         "--max-examples",
@@ -115,7 +116,7 @@ async def fuzz(
         "--seed",
         "20261123",
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HERE), "VISAVIS_LIVE_SESSIONS": target.live},
+        env={**os.environ, "PYTHONPATH": str(HERE), "VISAVIS_LIVE_SESSION": target.live},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
