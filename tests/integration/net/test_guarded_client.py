@@ -311,6 +311,7 @@ async def test_packed_answers_are_unpacked() -> None:
         ("gzip, gzip", gzip.compress(gzip.compress(b"x"))),
         ("deflate", zlib.compress(b"x")),
     ],
+    ids=["no gzip", "cut off", "br", "twice", "deflate"],
 )
 async def test_what_cannot_be_unpacked_is_an_error(encoding: str, body: bytes) -> None:
     async with (
