@@ -142,7 +142,7 @@ class _Session:
     def _fail(self, error: ProviderError) -> None:
         """A model is beyond help: say so, and end."""
         if not self._over.done():
-            log.error("provider_failed", code=error.code, message=error.message)
+            log.error("provider_failed", code=error.code)  # its words may quote what was said
             self._announcer.publish(SessionError(error.code, error.message, fatal=True))
             self._end(EndReason.ERROR)
 

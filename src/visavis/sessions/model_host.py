@@ -102,13 +102,15 @@ class ModelHost:
     async def wait_ready(self, progress: Callable[[HostHealth], None]) -> None:
         """Return when all models are loaded. Raises ``ModelHostError`` if the host gives up."""
         async with httpx.AsyncClient(timeout=2) as client:
-            while not self.ready:
+            while True:
                 if self._died.is_set():
                     raise ModelHostError("The model host stopped while it was loading.")
                 health = await self._health(client)
                 if health is not None:
                     progress(health)
                     self._judge(health)
+                if self.ready:
+                    return
                 await asyncio.sleep(POLL_S)
 
     def _judge(self, health: HostHealth) -> None:
