@@ -107,8 +107,6 @@ async def fuzz(
         f"{target.url}/openapi.json",
         "--header",
         f"Authorization: Bearer {target.key}",
-        "--workers",
-        "3",
         "--phases",
         phases,
         "--max-examples",

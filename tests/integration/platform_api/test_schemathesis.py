@@ -10,12 +10,11 @@ import pytest
 from tests.integration.platform_api.fuzzing import fuzz, target
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(400)
 async def test_every_operation_keeps_to_its_description(database_url: str, tmp_path: Path) -> None:
-    on_sqlite = database_url.startswith("sqlite")
-    # The edges of every parameter take most of the time and hardly touch the database.
-    phases = "examples,coverage,stateful" if on_sqlite else "examples,fuzzing"
+    # The edges of every parameter ("coverage") take minutes: they are for the long look.
+    phases = "examples,fuzzing,stateful"
     async with target(tmp_path / "data", database_url) as server:
-        outcome = await fuzz(server, tmp_path, examples=3, seconds=580, phases=phases)
+        outcome = await fuzz(server, tmp_path, examples=3, seconds=280, phases=phases)
     assert outcome.status == 0, outcome.report
-    assert outcome.cases > (1000 if on_sqlite else 150), outcome.report
+    assert outcome.cases > 150, outcome.report
