@@ -23,7 +23,7 @@ from visavis.agents.demo import DEMO
 from visavis.events import EndReason
 from visavis.jobs.signing import Secrets
 from visavis.logs import configure_logging
-from visavis.server.run import open_services
+from visavis.server.opening import open_services
 from visavis.server.services import Services
 from visavis.settings import Settings
 from visavis.storage import webhooks as store

@@ -5,21 +5,24 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 import visavis
-from visavis.server import (
+from visavis.server import errors
+from visavis.server.gate.bodies import BodyMiddleware
+from visavis.server.gate.idempotency import IdempotencyMiddleware
+from visavis.server.gate.limits import RateLimitMiddleware
+from visavis.server.middleware import CrashMiddleware, RequestIdMiddleware
+from visavis.server.reference import docs, openapi
+from visavis.server.routes import (
     agent_versions,
     agents,
     analytics,
     audit,
     commands,
     deliveries,
-    docs,
     ephemeral_agents,
-    errors,
     event_stream,
     keys,
     meet,
     metrics_page,
-    openapi,
     recordings,
     rooms,
     sessions,
@@ -27,12 +30,8 @@ from visavis.server import (
     tools,
     webhooks,
 )
-from visavis.server.bodies import BodyMiddleware
-from visavis.server.idempotency import IdempotencyMiddleware
-from visavis.server.limits import RateLimitMiddleware
-from visavis.server.metrics import MetricsMiddleware
-from visavis.server.middleware import CrashMiddleware, RequestIdMiddleware
 from visavis.server.services import Provided, Services
+from visavis.server.telemetry.metrics import MetricsMiddleware
 
 
 def create_app(services: Services) -> FastAPI:

@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 from visavis.jobs.outbox import Outbox
 from visavis.jobs.signing import Secrets
 from visavis.net.client import GuardedClient
-from visavis.server.audit_log import AuditLog
-from visavis.server.key_ring import KeyRing
-from visavis.server.metrics import Metrics
-from visavis.server.rates import Rates
+from visavis.server.gate.audit_log import AuditLog
+from visavis.server.gate.key_ring import KeyRing
+from visavis.server.gate.rates import Rates
+from visavis.server.telemetry.metrics import Metrics
 from visavis.sessions.bells import Bells
 from visavis.sessions.deletion import Deletion
 from visavis.sessions.lifecycle import Sessions

@@ -12,7 +12,8 @@ import pytest
 from visavis.agents.schema import Agent
 from visavis.logs import configure_logging
 from visavis.providers.base import Endpoint
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.server.services import Services
 from visavis.sessions.endpoints import Endpoints
 from visavis.sessions.local import LocalPlacement

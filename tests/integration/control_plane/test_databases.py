@@ -29,7 +29,8 @@ async def test_a_session_of_the_first_release_survives_the_upgrade(database_url:
             await session.execute(
                 text(
                     "INSERT INTO sessions (id, agent_id, agent_name, configuration, state,"
-                    " created_at, join_by) VALUES ('s1', 'demo', 'Ava', '{\"a\": 1}', 'ended', 5, 6)"
+                    " created_at, join_by)"
+                    " VALUES ('s1', 'demo', 'Ava', '{\"a\": 1}', 'ended', 5, 6)"
                 )
             )
         await database.migrate()

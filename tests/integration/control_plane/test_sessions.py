@@ -261,7 +261,7 @@ async def test_the_page_what_it_asks_for_and_its_policies(open_house):
 async def test_the_page_is_served_with_strict_policies(open_house, tmp_path, monkeypatch):
     web = tmp_path / "web"
     (web / "assets").mkdir(parents=True)
-    monkeypatch.setattr("visavis.server.meet.WEB", web)
+    monkeypatch.setattr("visavis.server.routes.meet.WEB", web)
     house = await open_house(workers=1)
     unbuilt = problem(await house.http.get("/meet/demo"), 503, "web_not_built")
     assert "make web" in unbuilt["detail"]

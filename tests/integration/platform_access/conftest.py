@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.integration.control_plane.conftest import House, NoModels, open_house
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.sessions.local import LocalPlacement
 from visavis.settings import Settings
 

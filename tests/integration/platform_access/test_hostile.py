@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.platform_access.asking import problem
-from visavis.server import bodies, connections
+from visavis.server.gate import bodies, connections
 
 HOST = b"Host: localhost\r\n"
 JSON_HEADERS = {"Content-Type": "application/json"}

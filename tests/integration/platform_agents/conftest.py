@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 
 from tests.integration.control_plane.conftest import NoModels
 from visavis.conversation.spec import SessionSpec
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.server.services import Services
 from visavis.sessions.placement import PlacementError
 from visavis.settings import Settings

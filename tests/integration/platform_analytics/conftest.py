@@ -13,7 +13,8 @@ from tests.integration.control_plane.conftest import NoModels, open_house  # noq
 from visavis.agents.demo import DEMO
 from visavis.events import EndReason, TurnTimings
 from visavis.records.figures import Figures
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.settings import Settings
 from visavis.storage.database import Database
 from visavis.storage.tables import SessionRow, ToolCallRow, TurnRow

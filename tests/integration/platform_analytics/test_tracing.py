@@ -25,7 +25,7 @@ from visavis.events import (
     TurnTimings,
     UserStartedSpeaking,
 )
-from visavis.server.tracing import Tracing
+from visavis.server.telemetry.tracing import Tracing
 from visavis.storage.analytics import TracedAgent
 
 

@@ -13,7 +13,8 @@ import httpx
 
 from tests.integration.control_plane.conftest import HERE as SCRIPTS
 from tests.integration.control_plane.conftest import NoModels
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.sessions.local import LocalPlacement
 from visavis.settings import Settings
 from visavis.storage import keys

@@ -7,11 +7,11 @@ import jsonschema
 import pytest
 from fastapi import FastAPI
 
-from visavis.server import docs_parts
 from visavis.server.app import create_app
 from visavis.server.errors import TITLES
-from visavis.server.metrics import Metrics
-from visavis.server.openapi import Document, describe, name_of
+from visavis.server.reference import docs_parts
+from visavis.server.reference.openapi import Document, describe, name_of
+from visavis.server.telemetry.metrics import Metrics
 
 
 class NoServices:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from visavis.events import RecordingConsent, RecordingStopped
 from visavis.records.recorder_capture import MAGIC, Kind, Piece
-from visavis.server.run import StartError
+from visavis.server.opening import StartError
 from visavis.storage import sessions as store
 from visavis.storage.tables import DeliveryRow
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.platform_sessions.conftest import frames, problem
 from visavis.events import AgentSaid, EventRecord
-from visavis.server import event_stream
+from visavis.server.routes import event_stream
 from visavis.sessions import bells
 from visavis.storage import sessions as store
 

@@ -11,7 +11,8 @@ import pytest
 from tests.integration.platform_tools.servers import Shop
 from tests.integration.platform_tools.servers import serving as serving_app
 from visavis.logs import configure_logging
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.settings import Settings
 
 configure_logging("error")

@@ -17,7 +17,8 @@ from visavis.agents.schema import Agent, AgentConfiguration
 from visavis.events import EndReason
 from visavis.jobs.schedule import Schedule
 from visavis.logs import configure_logging
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.server.services import Services
 from visavis.sessions.live import StartOptions
 from visavis.settings import Settings

@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.integration.platform_webhooks.conversation import Stage
 from visavis.jobs.schedule import Schedule
 from visavis.logs import configure_logging
-from visavis.server.run import listen, open_services, serving
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
 from visavis.settings import Settings
 
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from visavis.server.bodies import MAX_DEPTH, check_json, check_no_nul
 from visavis.server.errors import Problem
+from visavis.server.gate.bodies import MAX_DEPTH, check_json, check_no_nul
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from visavis.server.origins import matches
+from visavis.server.gate.origins import matches
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from visavis.server import rates
-from visavis.server.rates import MovingWindow, network_of
+from visavis.server.gate import rates
+from visavis.server.gate.rates import MovingWindow, network_of
 
 
 class Clock:

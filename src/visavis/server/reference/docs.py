@@ -13,9 +13,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from visavis.server import docs_parts as parts
 from visavis.server.errors import TITLES
-from visavis.server.openapi import Document
+from visavis.server.reference import docs_parts as parts
+from visavis.server.reference.openapi import Document
 
 router = APIRouter()
 
@@ -62,7 +62,7 @@ def page(document: Document) -> str:
 @cache
 def _style() -> tuple[str, str]:
     """The style sheet, and the hash by which the page's policy lets it in."""
-    css = (files("visavis.server") / "docs.css").read_text("utf-8")
+    css = (files("visavis.server.reference") / "docs.css").read_text("utf-8")
     digest = hashlib.sha256(css.encode()).digest()
     return css, f"sha256-{base64.b64encode(digest).decode()}"
 

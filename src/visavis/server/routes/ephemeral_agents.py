@@ -4,9 +4,9 @@ from fastapi import APIRouter
 
 from visavis.agents.schema import Agent
 from visavis.api.agents import EphemeralAgent, EphemeralCreate, EphemeralCreated
-from visavis.server import agent_changes as changes
-from visavis.server.access import AgentsWrite
+from visavis.server.gate.access import AgentsWrite
 from visavis.server.paging import iso
+from visavis.server.routes import agent_changes as changes
 from visavis.server.services import Provided
 from visavis.sessions.live import now_ms
 from visavis.storage import agents as store

@@ -24,8 +24,9 @@ from visavis.api.analytics import (
 )
 from visavis.records.analytics import Tally
 from visavis.records.csv_rows import flat
-from visavis.server.access import AnalyticsRead
-from visavis.server.analytics_csv import (
+from visavis.server.gate.access import AnalyticsRead
+from visavis.server.paging import iso
+from visavis.server.routes.analytics_csv import (
     CSV,
     TOOL_COLUMNS,
     default_rates,
@@ -33,8 +34,7 @@ from visavis.server.analytics_csv import (
     table,
     totals_row,
 )
-from visavis.server.paging import iso
-from visavis.server.periods import From, To, intervals, period, unix_ms
+from visavis.server.routes.periods import From, To, intervals, period, unix_ms
 from visavis.server.services import Provided, Services
 from visavis.storage import analytics as store
 from visavis.storage.analytics import Scope

@@ -13,11 +13,11 @@ from starlette.types import Scope
 from visavis.agents.schema import Agent
 from visavis.api.page import Page
 from visavis.avatar.rig import portrait
-from visavis.server import agent_lookup
-from visavis.server.choices import portrait_url
 from visavis.server.errors import TITLES, Problem
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor
 from visavis.server.paging import page as page_of
+from visavis.server.routes import agent_lookup
+from visavis.server.routes.choices import portrait_url
 from visavis.server.services import Provided, Services
 from visavis.sessions.recordings import records
 from visavis.storage import agents as store

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query, Request
 
 from visavis.api.keys import AuditEntry
 from visavis.api.page import Page
-from visavis.server.access import KeysRead, network
 from visavis.server.errors import Auditor, Problem
+from visavis.server.gate.access import KeysRead, network
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, iso, page
 from visavis.server.services import Provided, Services
 from visavis.storage import audit as store

@@ -24,8 +24,8 @@ from visavis.records.figures import Figures
 from visavis.records.plain_text import plain_text
 from visavis.records.transcript import Utterance, began_ms, utterances
 from visavis.records.webvtt import webvtt
-from visavis.server.access import SessionsRead, check_owner
 from visavis.server.errors import Problem
+from visavis.server.gate.access import SessionsRead, check_owner
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, page
 from visavis.server.services import Provided, Services
 from visavis.storage import session_lists as lists

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from visavis.server.access import bearer, is_at_home, network
 from visavis.server.errors import Problem, respond
+from visavis.server.gate.access import bearer, is_at_home, network
 from visavis.server.services import Services
 from visavis.storage import idempotency as store
 from visavis.storage.tables import IdempotencyRow

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from visavis.agents.schema import Agent
-from visavis.server.access import Caller, bearer, identify, is_at_home, network
 from visavis.server.errors import Problem
+from visavis.server.gate.access import Caller, bearer, identify, is_at_home, network
 from visavis.server.services import Services
 from visavis.settings import Settings
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Path
 from visavis.agents.schema import AgentConfiguration
 from visavis.api.agents import AgentRollback, AgentView, VersionSummary, VersionView
 from visavis.api.page import Page
-from visavis.server import agent_changes as changes
-from visavis.server import agent_lookup as lookup
-from visavis.server.access import AgentsRead, AgentsWrite
-from visavis.server.agent_lookup import AgentId
-from visavis.server.agent_views import version_summary, version_view, view
 from visavis.server.errors import Problem
+from visavis.server.gate.access import AgentsRead, AgentsWrite
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, page
+from visavis.server.routes import agent_changes as changes
+from visavis.server.routes import agent_lookup as lookup
+from visavis.server.routes.agent_lookup import AgentId
+from visavis.server.routes.agent_views import version_summary, version_view, view
 from visavis.server.services import Provided
 from visavis.storage import agents as store
 from visavis.storage.tables import AgentVersionRow

@@ -20,10 +20,10 @@ from visavis.api.webhooks import (
 from visavis.jobs.payloads import message
 from visavis.jobs.signing import Secrets
 from visavis.net.client import OutgoingError
-from visavis.server.access import WebhooksRead, WebhooksWrite
-from visavis.server.deliveries import delivery_view
 from visavis.server.errors import Problem
+from visavis.server.gate.access import WebhooksRead, WebhooksWrite
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, iso, page
+from visavis.server.routes.deliveries import delivery_view
 from visavis.server.services import Provided, Services
 from visavis.storage import audit
 from visavis.storage import webhooks as store

@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request
 
 from visavis.agents.schema import Agent
 from visavis.api.start import StartRequest, StartResponse
-from visavis.server import agent_lookup, choices
-from visavis.server.access import bearer, identify
-from visavis.server.agent_changes import refuse_inner
 from visavis.server.errors import Problem
-from visavis.server.origins import admit_start
+from visavis.server.gate.access import bearer, identify
+from visavis.server.gate.origins import admit_start
 from visavis.server.paging import iso
+from visavis.server.routes import agent_lookup, choices
+from visavis.server.routes.agent_changes import refuse_inner
 from visavis.server.services import Provided, Services, public_url
 from visavis.sessions.live import StartOptions
 from visavis.storage import tools as tool_store

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from visavis.agents.fields import Id
 from visavis.api.keys import KeyCreate, KeyCreated, KeyPatch, KeyView, Me
 from visavis.api.page import Page
-from visavis.server.access import Caller, KeysRead, KeysWrite, identify
 from visavis.server.errors import Problem
+from visavis.server.gate.access import Caller, KeysRead, KeysWrite, identify
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, iso, page
 from visavis.server.services import Provided, Services
 from visavis.storage import audit

@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 
 from visavis.agents.scopes import Scope
 from visavis.server.errors import Problem
-from visavis.server.rates import network_of
+from visavis.server.gate.rates import network_of
 from visavis.server.services import Provided, Services
 from visavis.settings import Settings
 

@@ -24,11 +24,11 @@ from visavis.conversation.commands import (
     Say,
     Update,
 )
-from visavis.server import choices
-from visavis.server.access import SessionsWrite, check_owner
 from visavis.server.errors import Problem
+from visavis.server.gate.access import SessionsWrite, check_owner
+from visavis.server.routes import choices
+from visavis.server.routes.sessions import SessionId, found, show
 from visavis.server.services import Provided, Services
-from visavis.server.sessions import SessionId, found, show
 
 router = APIRouter(prefix="/v1/session/{session_id}", tags=["sessions"])
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from visavis.server.access import SessionsWrite
-from visavis.server.byte_ranges import Unsatisfiable, asked_range
 from visavis.server.errors import Problem
+from visavis.server.gate.access import SessionsWrite
+from visavis.server.routes.byte_ranges import Unsatisfiable, asked_range
+from visavis.server.routes.sessions import SessionId, owned
 from visavis.server.services import Provided, Services
-from visavis.server.sessions import SessionId, owned
 from visavis.storage.blobs import BlobsError
 
 router = APIRouter(prefix="/v1", tags=["sessions"])

@@ -4,8 +4,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from visavis.server.access import bearer, is_at_home, network
 from visavis.server.errors import Problem, respond
+from visavis.server.gate.access import bearer, is_at_home, network
 from visavis.server.services import Services
 from visavis.storage.keys import KEY_START
 

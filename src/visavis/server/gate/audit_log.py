@@ -4,7 +4,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from visavis.server.errors import Problem
-from visavis.server.rates import MovingWindow
+from visavis.server.gate.rates import MovingWindow
 from visavis.storage import audit
 from visavis.storage.database import Database
 

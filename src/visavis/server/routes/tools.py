@@ -11,12 +11,12 @@ from visavis.agents.fields import NO_NUL, Id
 from visavis.agents.tools import Label, ToolDefinition
 from visavis.api.page import Page
 from visavis.api.tools import ToolCreate, ToolPatch, ToolTest, ToolTested, ToolView
-from visavis.server import tool_changes as changes
-from visavis.server.access import ToolsRead, ToolsWrite
 from visavis.server.errors import Problem
+from visavis.server.gate.access import ToolsRead, ToolsWrite
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, iso, page
+from visavis.server.routes import tool_changes as changes
+from visavis.server.routes.tool_trial import trial
 from visavis.server.services import Provided, Services
-from visavis.server.tool_trial import trial
 from visavis.sessions.live import now_ms
 from visavis.storage import audit
 from visavis.storage import tools as store

@@ -11,10 +11,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from visavis.api.sessions import EventPage
 from visavis.events import EventRecord, ToolCallFinished, ToolCallStarted
-from visavis.server.access import Caller, check_owner, check_room_token
 from visavis.server.errors import Problem
+from visavis.server.gate.access import Caller, check_owner, check_room_token
+from visavis.server.routes.sessions import SessionId, found
 from visavis.server.services import Provided, Services
-from visavis.server.sessions import SessionId, found
 from visavis.storage import session_lists as lists
 from visavis.storage import sessions as store
 

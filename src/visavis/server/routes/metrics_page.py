@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
-from visavis.server.access import AnalyticsRead
+from visavis.server.gate.access import AnalyticsRead
 from visavis.server.services import Provided
 
 router = APIRouter(tags=["analytics"])

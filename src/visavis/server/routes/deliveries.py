@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from visavis.agents.fields import Id
 from visavis.api.page import Page
 from visavis.api.webhooks import AttemptView, DeliveryStatus, DeliveryView
-from visavis.server.access import WebhooksRead, WebhooksWrite
 from visavis.server.errors import Problem
+from visavis.server.gate.access import WebhooksRead, WebhooksWrite
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor, iso, page
 from visavis.server.services import Provided, Services
 from visavis.storage import webhooks as store

@@ -11,9 +11,9 @@ from visavis.agents.merge import differences, merge, merge_configuration
 from visavis.agents.schema import Agent, AgentConfiguration
 from visavis.api.agents import AgentPatch
 from visavis.net.errors import OutgoingError
-from visavis.server import choices
-from visavis.server.access import Caller
 from visavis.server.errors import Problem
+from visavis.server.gate.access import Caller
+from visavis.server.routes import choices
 from visavis.server.services import Services
 from visavis.sessions.live import now_ms
 from visavis.storage import agents as store

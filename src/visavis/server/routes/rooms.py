@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute
 from pydantic import AliasChoices, BaseModel, Field
 
 from visavis.events import EndReason
-from visavis.server.access import bearer, check_room_token
 from visavis.server.errors import from_validation
+from visavis.server.gate.access import bearer, check_room_token
 from visavis.server.services import Provided
 from visavis.sessions.control import Candidate
 
