@@ -8,6 +8,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 WEB := src/visavis/web/meet.html
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+# These mostly wait for sockets and processes; the others hold calls in real time, one by one.
+TESTS_AT_ONCE := tests/unit tests/integration/net tests/integration/control_plane \
+	$(wildcard tests/integration/platform_*)
 # Debian: a browser for the tests, and recorded human speech for the demo.
 APT := chromium pocketsphinx-testdata
 
@@ -34,7 +37,8 @@ check: .venv/.installed web/node_modules/.installed ## Format, lint, types and t
 
 test: setup debian check ## Everything that must pass, from a clean clone
 	@$(BIN)/visavis models pull smollm2-135m-instruct
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 4 --dist loadfile $(TESTS_AT_ONCE)
+	$(BIN)/pytest -q tests $(TESTS_AT_ONCE:%=--ignore=%)
 	npm --prefix web test
 
 bench: setup debian ## Measure latency, lip-sync, barge-in and drawing; takes some minutes
