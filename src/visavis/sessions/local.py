@@ -38,13 +38,15 @@ class LocalPlacement:
         self._sessions_per_worker = sessions_per_worker
         self._module = module
         self._environment = dict(environment or {})
-        self._workers: dict[str, WorkerProcess] = {}
+        self._workers: list[WorkerProcess] = []
+        """Those that live, the retiring ones beside their successors."""
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_UNREAD)
         self._stopping = False
         self._failure = ""
         self._all_ready = asyncio.Event()
         self._stillborn = asyncio.Event()
         self._supervisors: list[asyncio.Task[None]] = []
+        self._lives: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "LocalPlacement":
         self._supervisors = [
@@ -63,12 +65,12 @@ class LocalPlacement:
 
     @property
     def ready(self) -> bool:
-        return any(worker.open_to_sessions for worker in self._workers.values())
+        return any(worker.open_to_sessions for worker in self._workers)
 
     @property
     def pids(self) -> list[int]:
-        """The live workers' process ids."""
-        return [worker.pid for worker in self._workers.values()]
+        """The live workers' process ids, those of retiring ones among them."""
+        return [worker.pid for worker in self._workers]
 
     async def wait_ready(self) -> None:
         """Return when all workers are up. Raises ``PlacementError`` if one dies while loading."""
@@ -106,19 +108,19 @@ class LocalPlacement:
     async def stop(self) -> None:
         """End all sessions, let the workers leave, and kill those that do not; idempotent."""
         self._stopping = True
-        for worker in self._workers.values():
+        for worker in self._workers:
             worker.stop()
-        running = [task for task in self._supervisors if not task.done()]
-        if running:
-            await asyncio.wait(running, timeout=STOP_S)
-        for task in running:
+        if self._supervisors:
+            await asyncio.wait([*self._supervisors, *self._lives], timeout=STOP_S)
+        late = [*self._supervisors, *self._lives]
+        for task in late:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _least_loaded(self) -> WorkerProcess:
         free = [
             worker
-            for worker in self._workers.values()
+            for worker in self._workers
             if worker.open_to_sessions and len(worker.sessions) < self._sessions_per_worker
         ]
         if not free:
@@ -126,31 +128,36 @@ class LocalPlacement:
         return min(free, key=lambda worker: len(worker.sessions))
 
     def _holder(self, session_id: str) -> WorkerProcess:
-        for worker in self._workers.values():
+        for worker in self._workers:
             if session_id in worker.sessions:
                 return worker
         raise PlacementError("session_ended", "No worker holds this session any more.")
 
     def _note_ready(self) -> None:
-        ready = [worker for worker in self._workers.values() if worker.ready]
+        ready = [worker for worker in self._workers if worker.open_to_sessions]
         log.info("worker_ready", ready=len(ready), of=self._count)
         if len(ready) == self._count:
             self._all_ready.set()
 
     async def _supervise(self, name: str) -> None:
-        """Keep one worker alive, with growing pauses if it keeps dying young."""
+        """Keep one worker open to sessions, with growing pauses if it keeps dying young.
+
+        One that retires goes on with the sessions it has, beside its successor.
+        """
         loop = asyncio.get_running_loop()
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping:
             born = loop.time()
             worker = await WorkerProcess.start(name, self._module, self._environment)
-            self._workers[name] = worker
+            self._workers.append(worker)
+            life = asyncio.create_task(self._live(worker), name=f"{name}-{worker.pid}")
+            self._lives.add(life)
+            life.add_done_callback(self._lives.discard)
             if self._stopping:
                 worker.stop()
-            try:
-                await worker.run(self._reports.put, self._note_ready)
-            finally:
-                del self._workers[name]
+            await worker.closed.wait()
+            if worker.retiring:
+                continue
             if not worker.was_ready:
                 self._failure = worker.failure or "A worker died while it was loading."
                 self._stillborn.set()
@@ -160,3 +167,10 @@ class LocalPlacement:
                 log.warning("worker_restarting", worker=name, after_s=backoff_s)
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+
+    async def _live(self, worker: WorkerProcess) -> None:
+        try:
+            await worker.run(self._reports.put, self._note_ready)
+        finally:
+            self._workers.remove(worker)
+            worker.closed.set()

@@ -64,6 +64,8 @@ class WorkerProcess:
         self.ready = False
         self.was_ready = False
         self.retiring = False
+        self.closed = asyncio.Event()
+        """It takes nobody new any more, and needs a successor."""
         self.failure = ""
         self._process = process
         self._channel = channel
@@ -128,6 +130,7 @@ class WorkerProcess:
                 pass
             case Retiring():
                 self.retiring = True
+                self.closed.set()
                 log.error("worker_retiring", worker=self.name, pid=self.pid)
             case Failed():
                 self.failure = message.message

@@ -24,7 +24,7 @@ async def test_two_sessions_run_in_two_workers(open_house):
     first, second = await house.start(), await house.start()
     await house.offer(first)
     await house.offer(second)
-    held = [worker.sessions for worker in house.placement._workers.values()]
+    held = [worker.sessions for worker in house.placement._workers]
     assert sorted(map(len, held)) == [1, 1]
 
 
@@ -36,7 +36,7 @@ async def test_a_killed_worker_costs_only_its_own_sessions(open_house):
     full = await house.http.post("/v1/start-agent-session", json={"agentId": "demo"})
     assert full.status_code == 503
     await house.until(doomed, lambda record: record["state"] == "conversation")
-    held = {tuple(w.sessions): w.pid for w in house.placement._workers.values()}
+    held = {tuple(w.sessions): w.pid for w in house.placement._workers}
     pid, neighbour = held[doomed["sessionId"],], held[other["sessionId"],]
     os.kill(pid, signal.SIGKILL)
 
@@ -57,7 +57,7 @@ async def test_a_killed_worker_costs_only_its_own_sessions(open_house):
     assert neighbour in house.placement.pids
     async with asyncio.timeout(20):
         while True:
-            workers = list(house.placement._workers.values())
+            workers = list(house.placement._workers)
             if len(workers) == 2 and all(worker.ready for worker in workers):
                 break
             await asyncio.sleep(0.05)
@@ -65,7 +65,7 @@ async def test_a_killed_worker_costs_only_its_own_sessions(open_house):
     assert (await house.offer(await house.start())).status_code == 200  # in the seat that it left
 
 
-async def test_a_session_that_does_not_let_go_loses_its_seat_and_its_worker_is_replaced(open_house):
+async def test_a_worker_that_retires_is_replaced_before_its_last_session_ends(open_house):
     house = await open_house(workers=1, sessions_per_worker=2)
     stubborn, neighbour = await house.start(), await house.start()
     await house.offer(stubborn, "stubborn")
@@ -77,12 +77,44 @@ async def test_a_session_that_does_not_let_go_loses_its_seat_and_its_worker_is_r
     assert (await house.session(neighbour))["state"] == "conversation"
     say = await house.http.post(f"/v1/session/{neighbour['sessionId']}/say", json={"text": "On!"})
     assert say.status_code == 202
-    assert (await house.http.get("/readyz")).status_code == 503  # it takes nobody new
-    await house.http.post(f"/v1/session/{neighbour['sessionId']}/end")
     await house.until_ready()
-    assert (await house.offer(await house.start())).status_code == 200
-    assert house.placement.pids != [pid]
-    assert not _alive(pid)
+    guest = await house.start()
+    assert (await house.offer(guest)).status_code == 200
+    old, new = house.placement._workers
+    assert (old.pid, old.sessions) == (pid, {neighbour["sessionId"]})
+    assert new.sessions == {guest["sessionId"]}
+    assert house.placement.pids == [pid, new.pid]
+    say = await house.http.post(f"/v1/session/{neighbour['sessionId']}/say", json={"text": "On!"})
+    assert say.status_code == 202
+    ended = await house.http.post(f"/v1/session/{neighbour['sessionId']}/end")
+    assert ended.json()["end_reason"] == "api_ended"
+    async with asyncio.timeout(10):
+        while True:
+            if not _alive(pid):
+                break
+            await asyncio.sleep(0.05)
+    assert house.placement.pids == [new.pid]
+    assert (await house.session(guest))["state"] == "conversation"
+
+
+async def test_a_retiring_worker_that_dies_loses_only_its_own_and_is_not_replaced_twice(open_house):
+    house = await open_house(workers=1, sessions_per_worker=2)
+    stubborn, doomed = await house.start(), await house.start()
+    await house.offer(stubborn, "stubborn")
+    await house.offer(doomed)
+    await house.until(stubborn, lambda record: record["state"] == "conversation")
+    (pid,) = house.placement.pids
+    await house.http.post(f"/v1/session/{stubborn['sessionId']}/end")
+    await house.until_ready()
+    guest = await house.start()
+    assert (await house.offer(guest)).status_code == 200
+    os.kill(pid, signal.SIGKILL)
+    assert (await house.until_ended(doomed))["end_reason"] == "worker_lost"
+    assert (await house.session(guest))["state"] == "conversation"
+    (worker,) = house.placement._workers
+    assert worker.ready
+    await house.placement.stop()
+    assert not _alive(worker.pid)
 
 
 async def test_a_room_that_opens_too_late_is_closed_again(open_house, monkeypatch):
@@ -94,7 +126,7 @@ async def test_a_room_that_opens_too_late_is_closed_again(open_house, monkeypatc
     assert record["end_reason"] == "error"
     assert "conversation" not in record["states"]
     monkeypatch.undo()
-    (worker,) = house.placement._workers.values()
+    (worker,) = house.placement._workers
     assert worker.sessions == set()
     assert (await house.offer(await house.start())).status_code == 200
 
@@ -115,7 +147,7 @@ async def test_a_session_that_outlasts_its_lease_is_ended(open_house, monkeypatc
 async def test_a_seat_that_is_only_reserved_costs_no_worker(open_house):
     house = await open_house(workers=1, join_seconds=5)
     started = await house.start()
-    (worker,) = house.placement._workers.values()
+    (worker,) = house.placement._workers
     assert worker.sessions == set()
     answer = await house.http.post(f"/v1/session/{started['sessionId']}/end")
     assert answer.json()["joined_at"] is None
