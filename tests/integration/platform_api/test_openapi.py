@@ -1,5 +1,6 @@
 """Every route is described, with an example where it takes a body, and its errors."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -144,3 +145,19 @@ async def test_the_reference_shows_every_operation_and_runs_nothing(open_house: 
         assert f'<article id="{operation["operationId"]}">' in page.text, name
     for code in TITLES:
         assert f"<code>{code}</code>" in page.text
+
+
+async def test_idempotency_keys_are_read_where_they_are_described(
+    open_house: Callable, document: Document
+) -> None:
+    house = await open_house(workers=1)
+    for name, operation in _operations(document):
+        method, path = name.split()
+        if method != "POST":
+            continue
+        described = [parameter["name"] for parameter in operation.get("parameters", [])]
+        answer = await house.http.post(
+            re.sub(r"\{\w+\}", "none", path), headers={"Idempotency-Key": "two words"}
+        )
+        read = answer.json().get("field") == "Idempotency-Key"
+        assert read == ("Idempotency-Key" in described), f"{name}: {answer.text}"

@@ -139,11 +139,14 @@ class IdempotencyMiddleware:
 
 
 def _key_of(scope: Scope) -> str | None:
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    if not scope["path"].startswith("/v1/") or scope["path"].endswith(_WORDS):
+    if scope["type"] != "http" or not takes_key(scope["method"], scope["path"]):
         return None
     return Headers(scope=scope).get("idempotency-key")
+
+
+def takes_key(method: str, path: str) -> bool:
+    """Whether an ``Idempotency-Key`` means anything there; elsewhere it is not even read."""
+    return method == "POST" and path.startswith("/v1/") and not path.endswith(_WORDS)
 
 
 def _fingerprint(request: Request, body: bytes) -> str:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from visavis.server.errors import TITLES
+from visavis.server.gate.idempotency import takes_key
 
 Document = dict[str, Any]
 
@@ -199,7 +200,7 @@ def _complete(method: str, path: str, operation: Document) -> None:
         operation["tags"] = ["rooms"]
     elif not operation.get("tags"):
         operation["tags"] = ["agents"]
-    if method == "POST" and path.startswith("/v1") and not path.endswith("/end"):
+    if takes_key(method, path):
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     if name in _BODY_EXAMPLES and "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
