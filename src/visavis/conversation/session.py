@@ -180,7 +180,7 @@ class _Session:
         """The face is live as soon as the room is, whatever the models still need."""
         voice = tasks.create_task(self._prepare_voice())
         tasks.create_task(self._prepare_model())
-        tasks.create_task(self._tools.keep_open())
+        tasks.create_task(self._tools.keep_open(self._turns.reread))
         self._emit(StateEntered(SessionState.WEBRTC_CONNECTION))
         try:
             await self._room.connect()
@@ -192,6 +192,7 @@ class _Session:
         tasks.create_task(self._playout.run())
         tasks.create_task(self._obey_network())
         await voice
+        await self._tools.opened.wait()  # a first turn without them would surprise
         if self._over.done():
             return
         self._emit(StateEntered(SessionState.CONVERSATION))

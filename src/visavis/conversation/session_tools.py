@@ -50,8 +50,11 @@ class SessionTools:
         )
         self._offer(builtin)
 
-    async def keep_open(self) -> None:
-        """Offer the agent's own tools as soon as they are there; until cancelled."""
+    async def keep_open(self, on_change: Callable[[], None]) -> None:
+        """Offer the agent's own tools, then those of MCP servers as they come; until cancelled.
+
+        ``on_change`` is called whenever the offer changed after ``opened``.
+        """
         spec = self._spec
         if not spec.tools:
             self.opened.set()
@@ -62,8 +65,17 @@ class SessionTools:
             guarded as http,
             Toolbox(spec.tools, http, session_id=spec.session_id) as toolbox,
         ):
-            self._offer([_tool(offered, toolbox, self.client) for offered in toolbox.offered])
+
+            def offer() -> None:
+                self._offer([_tool(offered, toolbox, self.client) for offered in toolbox.offered])
+
+            def offer_more() -> None:
+                offer()
+                on_change()
+
+            offer()
             self.opened.set()
+            await toolbox.connect(offer_more)
             await asyncio.Event().wait()
 
     def _offer(self, tools: list[Tool]) -> None:

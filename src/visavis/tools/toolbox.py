@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
@@ -20,6 +21,8 @@ from visavis.tools.schema import SchemaError, safe_schema
 from visavis.tools.webhook import FAILURES, exchange, outcome_of
 
 if TYPE_CHECKING:
+    from mcp_types import Tool
+
     from visavis.tools.mcp import McpServer
 
 __all__ = ["OfferedTool", "ToolOutcome", "Toolbox"]
@@ -30,7 +33,7 @@ MAX_REPEATS = 5
 """Of one call with the same arguments; a model that asks on will not learn anything new."""
 MAX_DESCRIPTION_CHARS = 1000
 LISTING_S = 3.0
-"""For checking the schemas of MCP servers; what is left then is left out."""
+"""For checking the schemas of one MCP server; what is left then is left out."""
 
 Invoke = Callable[[dict[str, Any]], Awaitable[ToolOutcome]]
 
@@ -40,7 +43,8 @@ log = structlog.stdlib.get_logger("visavis.tools")
 class Toolbox:
     """Calls webhook and MCP tools; client tools are offered here and called by the room.
 
-    Connects to MCP servers on entry, all at once; one that fails is logged and left out.
+    The agent's own tools are on offer from entry on, those of MCP servers once ``connect`` got
+    through to them.
     """
 
     def __init__(
@@ -60,21 +64,36 @@ class Toolbox:
         for tool in self._tools:
             if tool.kind != "mcp":
                 await self._offer_own(tool)
-        try:
-            await self._connect([tool for tool in self._tools if tool.kind == "mcp"])
-        except BaseException:
-            await self._open.aclose()
-            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Take leave of the MCP servers."""
         await self._open.aclose()
 
+    async def connect(self, on_offer: Callable[[], None] = lambda: None) -> None:
+        """Connect to the MCP servers, all at once, and return when each is there or left out.
+
+        ``on_offer`` is called whenever a server's tools have come on offer. A server that fails
+        is logged and left out.
+        """
+        servers = [tool for tool in self._tools if tool.kind == "mcp"]
+        if not servers:
+            return
+        # Loading the package takes the better part of a second; most agents need none of it.
+        mcp = await asyncio.to_thread(importlib.import_module, "visavis.tools.mcp")
+        # Which names clash must not depend on who answers first: several servers all sign theirs.
+        signed = len(servers) > 1
+        async with asyncio.TaskGroup() as tasks:
+            for tool in servers:
+                server = mcp.McpServer(tool, self._http)
+                self._open.push_async_callback(server.close)
+                tasks.create_task(self._join(server, mcp, signed, on_offer))
+
     @property
     def offered(self) -> tuple[OfferedTool, ...]:
-        """What the model may call."""
-        return tuple(self._offered.values())
+        """What the model may call, in the agent's order, whoever connected first."""
+        order = {tool.id: place for place, tool in enumerate(self._tools)}
+        return tuple(sorted(self._offered.values(), key=lambda tool: order[tool.tool_id]))
 
     async def call(self, name: str, arguments: str) -> ToolOutcome:
         """Call the tool ``name`` with JSON ``arguments``. Raises nothing but ``CancelledError``."""
@@ -125,49 +144,39 @@ class Toolbox:
 
         return invoke
 
-    async def _connect(self, servers: Sequence[ToolDefinition]) -> None:
-        if not servers:
-            return
-        # Loading the package takes the better part of a second; most agents need none of it.
-        mcp = await asyncio.to_thread(importlib.import_module, "visavis.tools.mcp")
-        opened = [mcp.McpServer(tool, self._http) for tool in servers]
-        for server in opened:
-            self._open.push_async_callback(server.close)
-        listings = await asyncio.gather(
-            *(server.open() for server in opened), return_exceptions=True
-        )
-        found: list[tuple[McpServer, Any]] = []
-        for server, listing in zip(opened, listings, strict=True):
-            if isinstance(listing, mcp.McpFailed):
-                log.warning("mcp_left_out", tool_id=server.tool.id, reason=str(listing))
-                self.left_out[server.tool.id] = str(listing)
-            elif isinstance(listing, BaseException):
-                raise listing
-            else:
-                found += [(server, listed) for listed in listing]
-        await self._offer_listed(found, mcp.offered_name)
-
-    async def _offer_listed(
-        self, found: Sequence[tuple["McpServer", Any]], offered_name: Callable[[str], str]
+    async def _join(
+        self, server: "McpServer", mcp: ModuleType, signed: bool, on_offer: Callable[[], None]
     ) -> None:
-        """Tools of MCP servers; a name that is taken gets the server's name in front."""
-        names = Counter(offered_name(listed.name) for _, listed in found)
+        """Connect to one server and offer what it lists."""
+        try:
+            listing = await server.open()
+        except mcp.McpFailed as error:
+            log.warning("mcp_left_out", tool_id=server.tool.id, reason=str(error))
+            self.left_out[server.tool.id] = str(error)
+            return
         deadline = time.monotonic() + LISTING_S
-        for server, listed in found:
+        for listed in listing:
             if time.monotonic() > deadline:
                 log.warning("tools_left_out", tool_id=server.tool.id, reason="too many, too large")
                 break
-            name = offered_name(listed.name)
-            if names[name] > 1 or name in self._offered or name in RESERVED:
-                name = offered_name(f"{server.tool.name}_{name}")
-            try:
-                parameters = await asyncio.to_thread(safe_schema, listed.input_schema)
-            except SchemaError as error:
-                log.warning("tool_left_out", tool_id=server.tool.id, name=name, reason=str(error))
-                continue
-            description = disarm(plain(listed.description or ""))[:MAX_DESCRIPTION_CHARS]
-            if self._offer(server.tool, name, description, parameters):
-                self._invoke[name] = _of_server(server, listed.name, name)
+            await self._offer_listed(server, listed, mcp.offered_name, signed)
+        on_offer()
+
+    async def _offer_listed(
+        self, server: "McpServer", listed: "Tool", offered_name: Callable[[str], str], signed: bool
+    ) -> None:
+        """A tool of an MCP server, with the server's name in front where its own might clash."""
+        name = offered_name(listed.name)
+        if signed or name in self._offered or name in RESERVED:
+            name = offered_name(f"{server.tool.name}_{name}")
+        try:
+            parameters = await asyncio.to_thread(safe_schema, listed.input_schema)
+        except SchemaError as error:
+            log.warning("tool_left_out", tool_id=server.tool.id, name=name, reason=str(error))
+            return
+        description = disarm(plain(listed.description or ""))[:MAX_DESCRIPTION_CHARS]
+        if self._offer(server.tool, name, description, parameters):
+            self._invoke[name] = _of_server(server, listed.name, name)
 
     def _offer(
         self, tool: ToolDefinition, name: str, description: str, parameters: dict[str, Any]

@@ -28,6 +28,7 @@ class ScriptedModels:
 
     answer: Callable[[list[dict]], list[str | Call]]
     asked: list[dict] = field(default_factory=list)
+    owner: str = "them"
 
     def app(self) -> Starlette:
         return Starlette(
@@ -39,7 +40,7 @@ class ScriptedModels:
         )
 
     async def _models(self, _: Request) -> Response:
-        return JSONResponse({"data": [{"id": "m", "owned_by": "them"}]})
+        return JSONResponse({"data": [{"id": "m", "owned_by": self.owner}]})
 
     async def _speak(self, request: Request) -> Response:
         words = (await request.json())["input"].split()

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.integration.conversation.scripted_models import Call, ScriptedModels
-from tests.integration.platform_tools.servers import serving
+from tests.integration.platform_tools.servers import OldMcpServer, serving
 from visavis import events as ev
 from visavis.agents.schema import AgentConfiguration
 from visavis.agents.tools import BearerAuth, ToolDefinition
@@ -250,6 +250,32 @@ async def test_private_addresses_are_not_called_unless_allowed(talk):
     assert finished.error_code == "url_refused"
     assert "127.0.0.1" not in finished.result
     assert talk.tool_server.asked == []
+
+
+async def test_a_slow_mcp_server_keeps_no_other_tool_waiting(talk):
+    """The model reads its prompt with what is there, and again once the server's tools are."""
+    gate, quick = asyncio.Event(), OldMcpServer().app()
+
+    async def slow(scope, receive, send):
+        if scope["type"] == "http":
+            await gate.wait()
+        await quick(scope, receive, send)
+
+    def offers():
+        return [[tool["function"]["name"] for tool in one["tools"]] for one in talk.models.asked]
+
+    talk.models.owner = "visavis"  # only our own host is asked to read ahead
+    talk.models.answer = lambda messages: ["Hello."]
+    async with serving(slow) as url:
+        library = talk.webhook(id="tool-2", name="library", kind="mcp", server_url=f"{url}/mcp")
+        talk.start(talk.webhook(), library)
+        await talk.room.until(lambda: len(talk.models.asked) == 1)
+        gate.set()
+        await talk.room.until(lambda: len(talk.models.asked) == 2)
+        assert offers() == [["get_weather"], ["get_weather", "ping"]]
+        assert talk.models.asked[1]["messages"][-1] == {"role": "user", "content": ""}
+        talk.task.cancel()
+        await asyncio.wait([talk.task])
 
 
 async def test_the_client_runs_its_own_tools(talk):

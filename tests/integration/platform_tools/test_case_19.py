@@ -164,6 +164,7 @@ async def test_mcp_servers_are_held_to_the_same_limits(kind: str) -> None:
     async with raw_server(pour) as url, GuardedClient(["127.0.0.1"]) as http:
         server = tool(url, name="library", kind="mcp", timeout_seconds=1)
         async with Toolbox([server], http, session_id="s") as box:
+            await box.connect()
             assert box.offered == ()
             assert (
                 box.left_out["id-library"]
@@ -179,5 +180,6 @@ async def test_an_mcp_server_that_moves_inside_is_refused() -> None:
     async with GuardedClient(resolve=resolver(["127.0.0.1"])) as http:
         server = tool("http://mcp.example/mcp", name="library", kind="mcp")
         async with Toolbox([server], http, session_id="s") as box:
+            await box.connect()
             assert box.offered == ()
             assert box.left_out["id-library"] == "The tool's address may not be called."

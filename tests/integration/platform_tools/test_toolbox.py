@@ -181,6 +181,7 @@ async def test_no_secret_reaches_the_model_or_the_log(
         tool("http://127.0.0.1:9/", name="mcp", kind="mcp", **secrets),
     ]
     async with Toolbox(tools, http, session_id="s") as box:
+        await box.connect()
         told = (await box.call("ask", OSLO)).text + (await box.call("gone", OSLO)).text
     assert server.seen[0].headers["authorization"] == "Bearer tok-9f2c"
     written = {line.kwargs["event"] for line in lines.calls}
@@ -238,6 +239,7 @@ async def test_tools_of_an_mcp_server_are_offered_and_called(
 ) -> None:
     server = tool(library, name="library", kind="mcp", timeout_seconds=5, is_async=True)
     async with Toolbox([server], http, session_id="s") as box:
+        await box.connect()
         offered = {offered.name: offered for offered in box.offered}
         assert set(offered) == {"find_book", "library_end_call", "dream", "fail"}
         find = offered["find_book"]
@@ -255,6 +257,7 @@ async def test_tools_of_an_mcp_server_are_offered_and_called(
 async def test_allowed_tools_are_all_that_is_offered(http: GuardedClient, library: str) -> None:
     server = tool(library, name="library", kind="mcp", allowed_tools=["find_book"])
     async with Toolbox([server], http, session_id="s") as box:
+        await box.connect()
         assert [offered.name for offered in box.offered] == ["find_book"]
         assert (await box.call("fail", "{}")).error_code == "unknown_tool"
 
@@ -268,6 +271,7 @@ async def test_names_that_clash_get_their_servers_name(
         tool(shop[1], name="fail"),
     ]
     async with Toolbox(tools, http, session_id="s") as box:
+        await box.connect()
         names = {offered.name: offered.tool_id for offered in box.offered}
         assert names == {
             "fail": "id-fail",
@@ -275,6 +279,7 @@ async def test_names_that_clash_get_their_servers_name(
             "east_fail": "id-east",
             "west_find_book": "id-west",
         }
+        assert [offered.tool_id for offered in box.offered][-1] == "id-fail"  # the agent's order
         assert (await box.call("west_find_book", '{"title": "Emma"}')).ok
 
 
@@ -283,8 +288,38 @@ async def test_a_slow_mcp_tool_times_out_and_the_next_call_works(
 ) -> None:
     server = tool(library, name="library", kind="mcp", timeout_seconds=1)
     async with Toolbox([server], http, session_id="s") as box:
+        await box.connect()
         assert (await box.call("dream", "{}")).error_code == "timeout"
         assert (await box.call("find_book", '{"title": "Emma"}')).ok
+
+
+async def test_a_slow_mcp_server_holds_up_nobody_else(
+    http: GuardedClient, library: str, shop: tuple[Shop, str]
+) -> None:
+    tools = [
+        tool(f"{shop[1]}/slow", name="slow", kind="mcp", timeout_seconds=30),
+        tool(library, name="library", kind="mcp", allowed_tools=["find_book"]),
+        tool(shop[1]),
+    ]
+    offers: list[list[str]] = []
+    grown = asyncio.Event()
+
+    async with Toolbox(tools, http, session_id="s") as box:
+
+        def on_offer() -> None:
+            offers.append([offered.name for offered in box.offered])
+            grown.set()
+
+        assert [offered.name for offered in box.offered] == ["ask"]
+        connecting = asyncio.create_task(box.connect(on_offer))
+        await grown.wait()
+        assert not connecting.done()
+        assert (await box.call("ask", OSLO)).ok
+        assert (await box.call("library_find_book", '{"title": "Emma"}')).ok
+        connecting.cancel()
+        await asyncio.wait([connecting])
+    assert offers == [["library_find_book", "ask"]]
+    assert box.left_out == {}
 
 
 async def test_mcp_servers_that_fail_are_left_out(
@@ -305,6 +340,7 @@ async def test_mcp_servers_that_fail_are_left_out(
             tool(library, name="library", kind="mcp"),
         ]
         async with Toolbox(tools, http, session_id="s") as box:
+            await box.connect()
             assert {offered.tool_id for offered in box.offered} == {"id-library"}
             assert set(box.left_out) == {"id-private", "id-gone", "id-gibberish", "id-crash"}
             assert box.left_out["id-crash"] == "The tool's server refused the call, or failed."
@@ -316,6 +352,7 @@ async def test_an_old_mcp_server_may_forget_us(http: GuardedClient) -> None:
     async with serving(server.app()) as url:
         definition = tool(f"{url}/mcp", name="old", kind="mcp", timeout_seconds=5)
         async with Toolbox([definition], http, session_id="s") as box:
+            await box.connect()
             assert [offered.name for offered in box.offered] == ["ping"]
             assert (await box.call("ping", "{}")).text == marked("pong", "ping")
             server.forget()
@@ -329,6 +366,7 @@ async def test_an_mcp_server_that_goes_away_fails_calls_safely(http: GuardedClie
     async with serving(mcp_server().streamable_http_app()) as url:
         box = Toolbox([tool(f"{url}/mcp", name="library", kind="mcp")], http, session_id="s")
         await box.__aenter__()
+        await box.connect()
     outcome = await box.call("find_book", '{"title": "Emma"}')
     assert (outcome.ok, outcome.error_code) == (False, "unreachable")
     await box.__aexit__()
@@ -339,5 +377,6 @@ async def test_auth_reaches_the_mcp_server(http: GuardedClient, shop: tuple[Shop
     auth = {"type": "bearer", "token": "tok-9f2c"}
     listed = tool(f"{url}/mcp", name="library", kind="mcp", auth_config=auth, timeout_seconds=2)
     async with Toolbox([listed], http, session_id="s") as box:
+        await box.connect()
         assert box.offered == ()
     assert server.seen[0].headers["authorization"] == "Bearer tok-9f2c"

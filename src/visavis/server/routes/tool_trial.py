@@ -120,6 +120,7 @@ def _body(text: str) -> Any:
 async def _listing(tool: ToolDefinition, tested: TestedTool, http: GuardedClient) -> ToolTested:
     started = time.monotonic()
     async with Toolbox([tool], http, session_id=SESSION_ID) as toolbox:
+        await toolbox.connect()
         took_ms = round((time.monotonic() - started) * 1000)
         if (reason := toolbox.left_out.get(tool.id)) is not None:
             return ToolTested(success=False, execution_time_ms=took_ms, message=reason, tool=tested)
