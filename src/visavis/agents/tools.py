@@ -43,7 +43,11 @@ class ApiKeyAuth(_Strict):
 
 
 class HmacAuth(_Strict):
-    """``header: t=<unix s>,v1=<hex HMAC-SHA256 of "<unix s>.<body>">``."""
+    """``header: t=<unix s>,v1=<hex HMAC-SHA256 of "<unix s>.<body>">``.
+
+    A request without a body (GET) signs its method, path and query in the body's place, as they
+    were sent: ``"<unix s>.GET /weather?city=Oslo"``.
+    """
 
     type: Literal["hmac"]
     header: HeaderName = "X-Visavis-Signature"

@@ -25,7 +25,9 @@ class GuardedMcpTransport(httpx2.AsyncBaseTransport):
             return httpx2.Response(405, request=request)
         body = await request.aread()
         headers = merged(dict(request.headers), self._tool.headers)
-        signed = auth_headers(self._tool.auth_config, body, int(time.time()))
+        signed = auth_headers(
+            self._tool.auth_config, request.method, str(request.url), body, int(time.time())
+        )
         try:
             answer = await self._http.request(
                 request.method,

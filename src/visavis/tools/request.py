@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
+import httpx2
+
 import visavis
 from visavis.agents.tools import (
     ApiKeyAuth,
@@ -65,14 +67,16 @@ def build_request(
     return ToolRequest(
         tool.method,
         url,
-        merged(headers, auth_headers(tool.auth_config, body or b"", now_s)),
+        merged(headers, auth_headers(tool.auth_config, tool.method, url, body, now_s)),
         body,
         payload,
     )
 
 
-def auth_headers(auth: AuthConfig, body: bytes, now_s: int) -> dict[str, str]:
-    """The headers that prove who calls; an HMAC signs exactly ``body``."""
+def auth_headers(
+    auth: AuthConfig, method: str, url: str, body: bytes | None, now_s: int
+) -> dict[str, str]:
+    """The headers that prove who calls; an HMAC signs exactly what ``HmacAuth`` says."""
     match auth:
         case BearerAuth():
             return {"Authorization": f"Bearer {auth.token}"}
@@ -81,7 +85,8 @@ def auth_headers(auth: AuthConfig, body: bytes, now_s: int) -> dict[str, str]:
         case ApiKeyAuth():
             return {auth.header: auth.key}
         case HmacAuth():
-            signed = str(now_s).encode() + b"." + body
+            what = body or method.encode() + b" " + httpx2.URL(url).raw_path
+            signed = str(now_s).encode() + b"." + what
             digest = hmac.new(auth.secret.encode(), signed, "sha256").hexdigest()
             return {auth.header: f"t={now_s},v1={digest}"}
         case _:

@@ -41,6 +41,7 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    query_string: str
 
     @property
     def json(self) -> dict:
@@ -65,6 +66,7 @@ class Shop:
                 dict(request.query_params),
                 dict(request.headers),
                 await request.body(),
+                request.scope["query_string"].decode(),
             )
         )
         self.asked.set()

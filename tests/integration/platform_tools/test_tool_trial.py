@@ -76,6 +76,20 @@ async def test_an_hmac_signs_the_very_body(open_api, shop):
     assert result["request_sent"]["headers"]["X-Visavis-Signature"] == "[REDACTED]"
 
 
+async def test_an_hmac_signs_the_query_of_a_request_without_a_body(open_api, shop):
+    server, url = shop
+    api = await open_api(**LOOPBACK)
+    auth = {"type": "hmac", "secret": "whisper-77"}
+    tool = await create(api, server_url=f"{url}/x?unit=°C", method="GET", auth_config=auth)
+    await try_out(api, tool, {"city": "Ålesund & 'co'"})
+    (seen,) = server.seen
+    assert seen.query == {"unit": "°C", "city": "Ålesund & 'co'"}
+    stamp, signature = seen.headers["x-visavis-signature"].split(",")
+    target = f"{seen.path}?{seen.query_string}"
+    signed = f"{stamp.removeprefix('t=')}.GET {target}".encode()
+    assert signature == "v1=" + hmac.new(b"whisper-77", signed, hashlib.sha256).hexdigest()
+
+
 async def test_errors_of_the_server_are_shown(open_api, shop):
     _, url = shop
     api = await open_api(**LOOPBACK)

@@ -76,7 +76,9 @@ def _called(tool: ToolDefinition, tested: TestedTool, done: Exchange) -> ToolTes
 
 
 def _sent(tool: ToolDefinition, request: ToolRequest) -> RequestSent:
-    hidden = {name.lower() for name in (*tool.headers, *auth_headers(tool.auth_config, b"", 0))}
+    hidden = {
+        name.lower() for name in (*tool.headers, *auth_headers(tool.auth_config, "", "", None, 0))
+    }
     secrets = secrets_of(tool)
     return RequestSent(
         url=redact(request.url, secrets),
