@@ -63,6 +63,9 @@ def create_app(services: Services) -> FastAPI:
             "X-Request-ID",
         ],
         expose_headers=[
+            "Accept-Ranges",
+            "Content-Range",
+            "ETag",
             "Idempotent-Replayed",
             "RateLimit",
             "RateLimit-Policy",
@@ -109,4 +112,7 @@ async def _healthz() -> dict[str, str]:
 async def _readyz(services: Provided) -> JSONResponse:
     """Whether sessions can start now, part by part."""
     parts = {name: part.ready for name, part in services.parts.items()}
-    return JSONResponse({"ready": services.ready, "parts": parts}, 200 if services.ready else 503)
+    answer: dict[str, object] = {"ready": all(parts.values()), "parts": parts}
+    if starting := services.starting:
+        answer["detail"] = starting
+    return JSONResponse(answer, 503 if starting else 200)

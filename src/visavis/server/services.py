@@ -54,7 +54,13 @@ class Services:
 
     @property
     def ready(self) -> bool:
-        return all(part.ready for part in self.parts.values())
+        return not self.starting
+
+    @property
+    def starting(self) -> str:
+        """What is not ready yet, in words; empty once all is."""
+        waiting = [name for name, part in self.parts.items() if not part.ready]
+        return f"Not ready yet: {' and '.join(waiting)}." if waiting else ""
 
 
 def _services(request: Request) -> Services:

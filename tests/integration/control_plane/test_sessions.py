@@ -211,16 +211,24 @@ async def test_any_site_may_call_and_no_cookie_is_involved(open_house):
     )
     assert asked.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in asked.headers
+    told = await house.http.get("/v1/session", headers={"Origin": "https://shop.example"})
+    exposed = set(told.headers["access-control-expose-headers"].split(", "))
+    assert exposed >= {"Accept-Ranges", "Content-Range", "ETag", "RateLimit", "RateLimit-Policy"}
+    assert exposed >= {"Idempotent-Replayed", "Retry-After", "X-Request-ID"}
 
 
 async def test_nothing_starts_while_models_are_loading(open_house):
     house = await open_house(workers=1)
     house.models.ready = False
     loading = await house.http.post("/v1/start-agent-session", json={"agentId": "demo"})
-    problem(loading, 503, "starting")
+    assert problem(loading, 503, "starting")["detail"] == "Not ready yet: models."
     ready = await house.http.get("/readyz")
     assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "parts": {"workers": True, "models": False}}
+    assert ready.json() == {
+        "ready": False,
+        "parts": {"workers": True, "models": False},
+        "detail": "Not ready yet: models.",
+    }
     assert (await house.http.get("/healthz")).json() == {"status": "ok"}
 
 

@@ -28,8 +28,8 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
     origin = await admit_start(request, services, agent)
     refuse_inner(services, "callback_url", body.callback_url)
     choices.check(agent.configuration, services.settings)  # what was here may be gone
-    if not services.ready:
-        raise Problem("starting", "The models are still loading.", retry_s=3)
+    if starting := services.starting:
+        raise Problem("starting", starting, retry_s=3)
     reservation = await services.sessions.reserve(agent, await _options(body, agent, services))
     base = public_url(request, services.settings)
     return StartResponse(
