@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from visavis.jobs import payloads
 from visavis.jobs.runtime import Jobs, JobsError
-from visavis.jobs.schedule import Schedule
+from visavis.jobs.schedule import Schedule, retry_after_s
 from visavis.jobs.signing import Secrets
 from visavis.net.client import GuardedClient, OutgoingError
 from visavis.storage import webhooks as store
@@ -35,6 +35,8 @@ ANSWER_BYTES = 64 * 1024
 GIVE_UP_MS = 5 * 24 * 3600 * 1000
 """A webhook that has only failed for this long is disabled."""
 GONE = 410
+BUSY = (429, 503)
+"""Who answers so may say with ``Retry-After`` how long to leave it alone."""
 
 log = structlog.stdlib.get_logger("visavis.webhooks")
 
@@ -49,6 +51,8 @@ class Outcome:
     took_ms: float
     status_code: int | None
     error: str | None
+    wish_s: float = 0.0
+    """How long the receiver asked to be left alone."""
 
 
 class Deliveries:
@@ -145,6 +149,7 @@ class Deliveries:
     async def _send(self, row: DeliveryRow, webhook: WebhookRow | None) -> Outcome:
         at_ms, begun = _now_ms(), time.monotonic()
         status: int | None = None
+        wish_s = 0.0
         try:
             secrets = Secrets.unseal(self._vault, webhook.sealed) if webhook else None
             body = payloads.encode(row.payload)
@@ -158,13 +163,15 @@ class Deliveries:
                 max_bytes=ANSWER_BYTES,
             )
             status, error = answer.status, None if _is_ok(answer.status) else _why(answer.status)
+            if status in BUSY:
+                wish_s = retry_after_s(answer.headers.get("retry-after", ""), time.time())
         except OutgoingError as problem:
             status, error = problem.status, f"{problem.code}: {problem.message}"
             if problem.code == "response_too_large" and status is not None and _is_ok(status):
                 error = None
         except VaultError:
             error = "secret_lost: the signing secret was sealed by another server secret"
-        return Outcome(at_ms, (time.monotonic() - begun) * 1000, status, error)
+        return Outcome(at_ms, (time.monotonic() - begun) * 1000, status, error, wish_s)
 
     async def _record(self, delivery_id: str, number: int, outcome: Outcome) -> float | None:
         """Log the attempt, and decide what follows from it."""
@@ -186,7 +193,8 @@ class Deliveries:
         if outcome.error is None:
             row.status = "delivered"
             return None
-        wait_s = None if outcome.status_code == GONE else self._schedule.wait_s(number)
+        gone = outcome.status_code == GONE
+        wait_s = None if gone else self._schedule.wait_s(number, outcome.wish_s)
         if wait_s is None:
             row.status = "failed"
         else:

@@ -46,6 +46,7 @@ TITLES = {
     "tool_sealed": (409, "The tool's secrets cannot be read"),
     "unknown_choice": (422, "There is no such choice here"),
     "version_not_found": (404, "No such version"),
+    "webhook_limit": (422, "There are too many webhooks"),
     "webhook_not_found": (404, "No such webhook"),
     "agent_not_found": (404, "No such agent"),
     "answer_timeout": (504, "The offer was not answered in time"),

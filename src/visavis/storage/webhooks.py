@@ -18,6 +18,10 @@ async def find(session: AsyncSession, webhook_id: str) -> WebhookRow | None:
     return await session.get(WebhookRow, webhook_id)
 
 
+async def count(session: AsyncSession) -> int:
+    return await session.scalar(select(func.count()).select_from(WebhookRow)) or 0
+
+
 async def listing(
     session: AsyncSession, limit: int, before: tuple[int, str] | None
 ) -> Sequence[WebhookRow]:

@@ -45,6 +45,8 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self.messages: list[Message] = []
         self.statuses: list[int | str] = []
+        self.headers: list[str] = []
+        """Of every answer."""
         self.look: Callable[[Message], None] = lambda _: None
         self._server: asyncio.Server | None = None
         self._news = asyncio.Condition()
@@ -97,5 +99,6 @@ class Receiver:
         if status == "hang":
             await asyncio.sleep(60)
         location = b"location: http://127.0.0.1:9/\r\n" if status in (301, 302) else b""
-        writer.write(b"HTTP/1.1 %d X\r\n%bcontent-length: 2\r\n\r\n{}" % (int(status), location))
+        more = "".join(f"{header}\r\n" for header in self.headers).encode() + location
+        writer.write(b"HTTP/1.1 %d X\r\n%bcontent-length: 2\r\n\r\n{}" % (int(status), more))
         await writer.drain()

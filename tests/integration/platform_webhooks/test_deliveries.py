@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,22 @@ async def test_failures_are_tried_again_with_the_same_id(
     assert [a["number"] for a in delivery["attempts"]] == [1, 2, 3, 4]
     errors = [(a["error"] or "").partition(":")[0] for a in delivery["attempts"]]
     assert errors == ["http_error", "redirected", "timeout", ""]
+
+
+@pytest.mark.parametrize(("status", "waits"), [(503, True), (429, True), (500, False)])
+async def test_a_receiver_that_asks_for_time_gets_it(
+    open_house: Callable, receiver: Receiver, tmp_path: Path, status: int, waits: bool
+) -> None:
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}", Schedule((60.0,), jitter=0))
+    await receiver.up()
+    receiver.statuses, receiver.headers = [status], ["Retry-After: 7200"]
+    await house.webhook(receiver.url, "session.ended")
+    await house.converse()
+    (delivery,) = await house.until_tried()
+    tried_at, next_at = delivery["attempts"][0]["at"], delivery["next_attempt_at"]
+    wait_s = (datetime.fromisoformat(next_at) - datetime.fromisoformat(tried_at)).total_seconds()
+    assert (wait_s >= 7200) is waits
+    assert wait_s < 7300
 
 
 async def test_after_the_last_attempt_it_failed(

@@ -7,6 +7,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from tests.integration.platform_webhooks.receiver import Receiver
+from visavis.server.routes import webhooks
 
 
 async def test_a_webhook_lives_and_its_secret_is_shown_once(
@@ -33,6 +34,20 @@ async def test_a_webhook_lives_and_its_secret_is_shown_once(
     for method in ("GET", "DELETE"):
         answer = await house.http.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (404, "webhook_not_found")
+
+
+async def test_there_are_at_most_so_many_webhooks(
+    open_house: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert webhooks.MAX_WEBHOOKS == 100
+    monkeypatch.setattr(webhooks, "MAX_WEBHOOKS", 2)
+    house, _ = await open_house(f"sqlite:///{tmp_path / 'test.db'}")
+    body = {"url": "https://example.com/hook", "events": ["*"]}
+    made = [await house.http.post("/v1/webhook", json=body) for _ in range(3)]
+    assert [answer.status_code for answer in made] == [201, 201, 422]
+    assert made[2].json()["code"] == "webhook_limit"
+    await house.http.delete(f"/v1/webhook/{made[0].json()['id']}")
+    assert (await house.http.post("/v1/webhook", json=body)).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,15 @@ from visavis.storage.tables import WebhookRow
 router = APIRouter(prefix="/v1/webhook", tags=["webhooks"])
 
 TEST_EVENT = "webhook.test"
+MAX_WEBHOOKS = 100
+"""Every event may go to each of them."""
 
 WebhookId = Annotated[Id, Path(description="The id of a webhook.")]
 
 
 @router.post("", status_code=201)
 async def create(body: WebhookCreate, caller: WebhooksWrite, services: Provided) -> WebhookCreated:
-    """Have events sent to a URL. The signing secret is answered this once."""
+    """Have events sent to a URL, one of at most 100. The signing secret is answered this once."""
     _check_url(services, body.url)
     secrets, now_ms = Secrets.new(), _now_ms()
     row = WebhookRow(
@@ -52,6 +54,8 @@ async def create(body: WebhookCreate, caller: WebhooksWrite, services: Provided)
         updated_at=now_ms,
     )
     async with services.database.write() as session:
+        if await store.count(session) >= MAX_WEBHOOKS:
+            raise Problem("webhook_limit", f"There can be {MAX_WEBHOOKS}; delete one first.")
         session.add(row)
         await audit.record(session, caller.actor, "webhook.created", row.id)
     return WebhookCreated(**_view(row).model_dump(), secret=secrets.current)
