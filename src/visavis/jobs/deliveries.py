@@ -108,6 +108,7 @@ class Deliveries:
                 return 0
             found = await store.not_under_way(session, _now_ms(), BATCH)
         await self._jobs.start()
+        await self._jobs.take_over()
         if found:
             await self._jobs.enqueue(found)
             async with self._database.write() as session:

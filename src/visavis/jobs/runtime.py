@@ -6,7 +6,8 @@ done on the server's loop, where database and HTTP client live.
 
 One workflow is one attempt at one delivery, so that a thousand deliveries which wait for tomorrow
 are a thousand rows, not a thousand tasks. Its id is the delivery's and the attempt's number:
-however often it is enqueued, it runs once. A workflow that a crash cut off runs again.
+however often it is enqueued, it runs once. A workflow that a crash cut off runs again: at the next
+start of its server, or, on Postgres, soon at another server (see ``seat``).
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from dbos import error as dbos_error
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from visavis.jobs.seat import Seat
+
 QUEUE = "deliveries"
 WORKFLOW = "attempt_delivery"
 POSTGRES_SCHEMA = "visavis_jobs"
@@ -36,6 +39,8 @@ POLL_S = 0.5
 KEEP_MS = 24 * 3600 * 1000
 """Finished workflows are forgotten after this."""
 FORGET_BATCH = 1000
+TAKE_OVER_S = 30.0
+"""How often to look for what servers that are gone have left."""
 
 log = structlog.stdlib.get_logger("visavis.jobs")
 
@@ -48,6 +53,7 @@ Attempt = Callable[[str, int], Awaitable[float | None]]
 class _Work:
     loop: asyncio.AbstractEventLoop
     attempt: Attempt
+    seat: Seat | None
 
 
 class JobsError(Exception):
@@ -65,6 +71,7 @@ class Jobs:
         self._attempt = attempt
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._is_on = False
+        self._took_over = -TAKE_OVER_S
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Jobs"]:
@@ -83,7 +90,8 @@ class Jobs:
         if _work is not None:
             raise JobsError("another server in this process delivers webhooks already")
         self._is_on = True
-        work = _Work(asyncio.get_running_loop(), self._attempt)
+        seat = Seat(self._url) if self._url.startswith("postgresql") else None
+        work = _Work(asyncio.get_running_loop(), self._attempt, seat)
         try:
             await self._in_thread(_launch, self._url, work)
         except JobsError:
@@ -97,6 +105,16 @@ class Jobs:
         """
         await self.start()
         await self._in_thread(_enqueue, attempts)
+
+    async def take_over(self) -> None:
+        """Take up the attempts of servers on the same Postgres that are gone, now and then.
+
+        Raises ``JobsError``.
+        """
+        now_s = time.monotonic()
+        if self._is_on and now_s - self._took_over >= TAKE_OVER_S:
+            self._took_over = now_s
+            await self._in_thread(_take_over)
 
     async def forget_finished(self) -> None:
         """Delete old finished workflows; what came of them is in the delivery log."""
@@ -158,11 +176,15 @@ def _enqueue(attempts: Sequence[tuple[str, int]]) -> None:
 def _launch(url: str, work: _Work) -> None:
     global _work
     _redirect_log()
+    name = "local"
+    if work.seat is not None and (name := work.seat.take()) is None:
+        raise JobsError("there are too many servers on this database")
     config: DBOSConfig = {
         "name": "visavis",
         "system_database_url": url,
         "dbos_system_schema": POSTGRES_SCHEMA,
         "application_version": APP_VERSION,
+        "executor_id": name,
         "serializer": DBOSPortableJSONSerializer(),  # no pickles in the database
         "use_listen_notify": False,
         "enable_otlp": False,
@@ -189,7 +211,24 @@ def _stop() -> None:
     global _work
     logging.getLogger("dbos").setLevel(logging.CRITICAL)  # it warns of each task it breaks off
     DBOS.destroy()
+    if _work is not None and _work.seat is not None:
+        _work.seat.leave()
     _work = None
+
+
+def _take_over() -> None:
+    seat = _work.seat if _work is not None else None
+    if seat is None:
+        return
+    if not seat.keep():
+        log.error("jobs_seat_lost", seat=seat.name)
+    left = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    for name in {one.executor_id for one in left if one.executor_id} - {seat.name}:
+        with seat.instead_of(name) as is_gone:
+            if is_gone:
+                log.warning("jobs_taken_over", seat=name)
+                # What DBOS's own control plane would call; there is no other way.
+                DBOS._recover_pending_workflows([name])  # pyright: ignore[reportPrivateUsage]
 
 
 class _OurLog(logging.Handler):

@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 
 from tests.integration.platform_webhooks.conversation import Stage
+from visavis.jobs import deliveries, runtime
 from visavis.jobs.schedule import Schedule
 from visavis.logs import configure_logging
 from visavis.server.opening import open_services
 from visavis.server.run import listen, serving
 from visavis.settings import Settings
+
+deliveries.TIMEOUT_S = 50.0
+deliveries.SWEEP_S = runtime.TAKE_OVER_S = 1.0
 
 
 async def main(folder: Path, database_url: str) -> None:

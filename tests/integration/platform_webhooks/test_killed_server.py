@@ -89,3 +89,37 @@ async def test_the_schedule_goes_on_after_kill_9(
         (2, 500),
         (3, 200),
     ]
+
+
+async def test_servers_on_one_postgres_leave_each_others_attempts_alone_while_they_live(
+    tmp_path: Path, receiver: Receiver, new_postgres: Callable[[], str]
+) -> None:
+    await receiver.up()
+    receiver.statuses = ["hang"]
+    database_url = new_postgres()
+    async with server(tmp_path, database_url) as (first, kill):
+        hook = await first.post(
+            "/v1/webhook", json={"url": receiver.url, "events": ["session.ended"]}
+        )
+        await converse(first)
+        (cut_off,) = await receiver.until(1, within_s=40)
+        async with server(tmp_path, database_url) as (second, _):
+            await converse(second)
+            (_, other) = await receiver.until(2, within_s=40)
+            await asyncio.sleep(2.5)  # the second looks for what is left, more than once
+            assert [message.id for message in receiver.messages] == [cut_off.id, other.id]
+            await kill()
+            *_, again = await receiver.until(3, within_s=40)
+            again.verify(hook.json()["secret"])
+            assert (again.id, again.body) == (cut_off.id, cut_off.body)
+            shown = await delivered_as(second, cut_off.id)
+    assert [(a["number"], a["status_code"]) for a in shown["attempts"]] == [(1, 200)]
+
+
+async def delivered_as(http: httpx.AsyncClient, delivery_id: str) -> dict:
+    async with asyncio.timeout(20):
+        while True:
+            found = (await http.get(f"/v1/delivery/{delivery_id}")).json()
+            if found["status"] == "delivered":
+                return found
+            await asyncio.sleep(0.05)
