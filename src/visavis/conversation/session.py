@@ -14,6 +14,7 @@ from visavis.conversation.idle import Deadline, IdleWatch
 from visavis.conversation.listener import Listener
 from visavis.conversation.playout import Playout
 from visavis.conversation.recording import RecordedRoom
+from visavis.conversation.requests import Requests
 from visavis.conversation.session_tools import SessionTools
 from visavis.conversation.speaker import Speaker
 from visavis.conversation.spec import SessionSpec
@@ -27,14 +28,12 @@ from visavis.providers import resolve
 from visavis.providers.base import LanguageModel, ProviderError
 from visavis.rooms import rtvi
 from visavis.rooms.base import KeyFrameRequest, Room, RoomError
-from visavis.rooms.rtvi import RtviError, RtviMessage
 
 log = structlog.stdlib.get_logger("visavis.conversation")
 
 APOLOGY = "I'm sorry, something went wrong on my side. Please try again later. Goodbye."
 GREET_AFTER_S = 2.0
 """How long to wait for the client to say that it is ready."""
-MAX_TYPED_CHARS = 1000
 _APOLOGY_S = 10.0
 
 
@@ -99,6 +98,15 @@ class _Session:
             self._fail,
             self._tools.calls,
             interruptible=agent.turn_taking.interruptible,
+        )
+        self._requests = Requests(
+            spec.agent_name,
+            self._announcer,
+            self._turns,
+            self._dialogue,
+            self._tools,
+            self._client_ready,
+            lambda: self._end(EndReason.USER_LEFT),
         )
         self._steering = Steering(commands, self._turns, self._dialogue, self._update)
         avatar = assets.new_avatar(agent.video.character_id)
@@ -197,7 +205,7 @@ class _Session:
             return
         self._emit(StateEntered(SessionState.CONVERSATION))
         tasks.create_task(self._listen())
-        tasks.create_task(self._obey_user())
+        tasks.create_task(self._requests.serve(self._room.messages()))
         tasks.create_task(self._steering.run())
         tasks.create_task(self._greet())
         tasks.create_task(self._watch_silence())
@@ -280,38 +288,6 @@ class _Session:
                 self._playout.video.request_keyframe()
             else:
                 self._playout.video.set_bitrate(wish.bitrate_bps)
-
-    async def _obey_user(self) -> None:
-        async for message in self._room.messages():
-            try:
-                self._serve(message)
-            except RtviError as error:
-                self._announcer.send(rtvi.error_response(error.message, in_reply_to=message.id))
-
-    def _serve(self, message: RtviMessage) -> None:
-        match rtvi.request(message):
-            case rtvi.ClientReady():
-                about: dict[str, object] = {"library": "visavis", "agent": self._spec.agent_name}
-                self._announcer.send(rtvi.bot_ready(about, in_reply_to=message.id))
-                self._client_ready.set()
-            case rtvi.SendText(content, run_immediately, audio_response):
-                if run_immediately:
-                    self._turns.type_text(content[:MAX_TYPED_CHARS], voiced=audio_response)
-                else:
-                    self._dialogue.remember(content[:MAX_TYPED_CHARS], "")
-            case rtvi.Interrupt():
-                if not self._turns.stop(by_user=True):
-                    problem = "This agent finishes what it says."
-                    self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
-            case rtvi.FunctionCallResult() as answered:
-                if not self._tools.client.answer(answered):
-                    problem = "Nobody waits for that result."
-                    self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
-            case rtvi.DisconnectBot():
-                self._end(EndReason.USER_LEFT)
-            case rtvi.ClientMessage() | rtvi.Unsupported():
-                problem = f"{message.type} is not supported."
-                self._announcer.send(rtvi.error_response(problem, in_reply_to=message.id))
 
 
 def _both(

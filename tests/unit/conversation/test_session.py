@@ -10,7 +10,7 @@ import pytest
 
 from visavis import events as ev
 from visavis.agents.schema import AgentConfiguration, LlmConfig
-from visavis.conversation import session
+from visavis.conversation import requests, session
 from visavis.conversation.assets import Assets
 from visavis.conversation.session import converse
 from visavis.conversation.spec import SessionSpec
@@ -253,7 +253,7 @@ async def test_typed_text_is_bounded(call, models):
     models.llm.answer = lambda text: "That was long."
     call.type("x" * 60_000)
     await call.turns(2)
-    assert len(models.llm.asked[-1][-1][1]) == session.MAX_TYPED_CHARS
+    assert len(models.llm.asked[-1][-1][1]) == requests.MAX_TYPED_CHARS
 
 
 async def test_twenty_sessions_leave_nothing_behind(call):
