@@ -71,7 +71,7 @@ def _summary(report: dict[str, Any], answers: Counter[int]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=100, help="per operation")
+    parser.add_argument("--examples", type=int, default=30, help="per operation")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--seconds", type=int, default=3600, help="at most")
     options = parser.parse_args()
