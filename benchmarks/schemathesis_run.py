@@ -1,6 +1,6 @@
 """A long look for requests that the API does not stand: schemathesis with many examples.
 
-    python -m benchmarks.schemathesis_run [--examples 100] [--database sqlite|postgres]
+    python -m benchmarks.schemathesis_run [--examples 30] [--database sqlite|postgres]
 
 Runs a whole server on a loopback socket, with scripted conversations; prints what schemathesis
 reports. Exits with 1 where it found something.
