@@ -9,13 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from visavis.agents.schema import Agent
+from tests.integration.whole_server import NoModels, whole_server
 from visavis.logs import configure_logging
-from visavis.providers.base import Endpoint
-from visavis.server.opening import open_services
-from visavis.server.run import listen, serving
 from visavis.server.services import Services
-from visavis.sessions.endpoints import Endpoints
 from visavis.sessions.local import LocalPlacement
 from visavis.settings import Settings
 
@@ -23,16 +19,6 @@ HERE = Path(__file__).parent
 
 
 configure_logging("error")
-
-
-class NoModels:
-    """Stands where the model host stands; scripted conversations call no model."""
-
-    ready = True
-
-    def endpoints(self, agent: Agent) -> Endpoints:
-        nowhere = Endpoint(base_url="http://127.0.0.1:9/v1", api_key="", model="none")
-        return Endpoints(nowhere, nowhere, nowhere)
 
 
 @dataclass
@@ -97,10 +83,8 @@ async def open_house(tmp_path: Path) -> AsyncIterator[Callable]:
             )
             models = NoModels()
             await stack.enter_async_context(placement)
-            services = await stack.enter_async_context(open_services(settings, placement, models))
-            listener = listen("127.0.0.1", 0)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            await stack.enter_async_context(serving(services, listener))
+            server = whole_server(settings, placement, models)
+            url, services = await stack.enter_async_context(server)
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
             async with asyncio.timeout(60):
                 await placement.wait_ready()

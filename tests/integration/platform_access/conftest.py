@@ -7,9 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.control_plane.conftest import House, NoModels, open_house
-from visavis.server.opening import open_services
-from visavis.server.run import listen, serving
+from tests.integration.control_plane.conftest import House, open_house
+from tests.integration.whole_server import NoModels, whole_server
 from visavis.sessions.local import LocalPlacement
 from visavis.settings import Settings
 
@@ -33,10 +32,8 @@ async def open_door(tmp_path: Path) -> AsyncIterator[Callable]:
         async def build(**changes: object) -> House:
             settings = Settings(_env_file=None, data_dir=tmp_path, workers=1, **changes)
             placement, models = await stack.enter_async_context(NoWorkers()), NoModels()
-            services = await stack.enter_async_context(open_services(settings, placement, models))
-            listener = listen("127.0.0.1", 0)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            await stack.enter_async_context(serving(services, listener))
+            server = whole_server(settings, placement, models)
+            url, services = await stack.enter_async_context(server)
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
             return House(url, http, services, placement, models)
 

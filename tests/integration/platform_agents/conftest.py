@@ -1,6 +1,5 @@
 """A server on a real socket, on either database. No worker stands behind it: nobody talks."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,10 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from tests.integration.control_plane.conftest import NoModels
+from tests.integration.whole_server import NoModels, NoWorkers, whole_server
 from visavis.conversation.spec import SessionSpec
-from visavis.server.opening import open_services
-from visavis.server.run import listen, serving
 from visavis.server.services import Services
 from visavis.sessions.placement import PlacementError
 from visavis.settings import Settings
@@ -21,10 +18,8 @@ from visavis.storage import slots
 from visavis.storage.tables import SessionRow
 
 
-class NoWorkers:
-    """Stands where the workers stand; keeps what it is told to open, and opens nothing."""
-
-    ready = True
+class RefusingWorkers(NoWorkers):
+    """Keep what they are told to open, and open nothing."""
 
     def __init__(self) -> None:
         self.specs: list[SessionSpec] = []
@@ -32,10 +27,6 @@ class NoWorkers:
     async def open(self, spec: SessionSpec, sdp: str, first_seq: int) -> str:
         self.specs.append(spec)
         raise PlacementError("no_worker", "There is none.")
-
-    async def reports(self) -> AsyncIterator[object]:
-        await asyncio.Event().wait()
-        yield
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict:
@@ -53,7 +44,7 @@ class Desk:
     url: str
     http: httpx.AsyncClient
     services: Services
-    workers: NoWorkers
+    workers: RefusingWorkers
 
     async def create(self, **body: object) -> dict:
         answer = await self.http.post("/v1/agent", json={"name": "Bo", **body})
@@ -112,13 +103,9 @@ async def open_desk(tmp_path: Path) -> AsyncIterator[Callable]:
         async def build(**changes: object) -> Desk:
             changes = {"start_rate": "10000/minute", **changes}
             settings = Settings(_env_file=None, data_dir=tmp_path / "house", **changes)
-            workers = NoWorkers()
-            services = await stack.enter_async_context(
-                open_services(settings, workers, NoModels())  # type: ignore[arg-type]
-            )
-            listener = listen("127.0.0.1", 0)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            await stack.enter_async_context(serving(services, listener))
+            workers = RefusingWorkers()
+            server = whole_server(settings, workers, NoModels())
+            url, services = await stack.enter_async_context(server)
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
             return Desk(url, http, services, workers)
 

@@ -1,33 +1,20 @@
 """A server on a real socket with sessions in its books; none runs, so it has no workers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.integration.control_plane.conftest import NoModels, open_house  # noqa: F401
+from tests.integration.control_plane.conftest import open_house  # noqa: F401
+from tests.integration.whole_server import NoModels, NoWorkers, whole_server
 from visavis.agents.demo import DEMO
 from visavis.events import EndReason, TurnTimings
 from visavis.records.figures import Figures
-from visavis.server.opening import open_services
-from visavis.server.run import listen, serving
 from visavis.settings import Settings
 from visavis.storage.database import Database
 from visavis.storage.tables import SessionRow, ToolCallRow, TurnRow
-
-
-class NoWorkers:
-    """Stands where the workers stand; nobody calls it."""
-
-    ready = True
-
-    async def reports(self) -> AsyncIterator[object]:
-        await asyncio.Event().wait()
-        yield
 
 
 def at(text: str) -> int:
@@ -136,11 +123,5 @@ async def books(database_url: str, tmp_path: Path) -> AsyncIterator[Books]:
         llm_cost_per_minute=0.01,
         tts_cost_per_minute=0.02,
     )
-    async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(
-            open_services(settings, NoWorkers(), NoModels())  # type: ignore[arg-type]
-        )
-        listener = listen("127.0.0.1", 0)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        await stack.enter_async_context(serving(services, listener))
+    async with whole_server(settings, NoWorkers(), NoModels()) as (url, services):
         yield Books(url, services.database)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tests.integration.control_plane.conftest import HERE as SCRIPTS
-from tests.integration.control_plane.conftest import NoModels
+from tests.integration.whole_server import NoModels
 from visavis.server.opening import open_services
 from visavis.server.run import listen, serving
 from visavis.sessions.local import LocalPlacement

@@ -40,7 +40,12 @@ async def test_history_first_then_live_until_the_end(open_house, database_url):
     await house.until(started, lambda record: record["state"] == "conversation")
     late = asyncio.create_task(read(house, url(started)))
     await house.http.post(f"/v1/session/{started['sessionId']}/say", json={"text": "Live!"})
-    await asyncio.sleep(0.3)
+    log = f"/v1/session/{started['sessionId']}/events?format=json"
+    async with asyncio.timeout(10):
+        while True:
+            if "Live!" in (await house.http.get(log)).text:
+                break
+            await asyncio.sleep(0.05)
     await house.http.post(f"/v1/session/{started['sessionId']}/end")
     seen, again = await reader, await late
     assert seen == again

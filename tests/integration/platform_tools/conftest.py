@@ -1,6 +1,5 @@
 """A server that keeps tools; no session is started here, so it has no workers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,24 +9,11 @@ import pytest
 
 from tests.integration.platform_tools.servers import Shop
 from tests.integration.platform_tools.servers import serving as serving_app
+from tests.integration.whole_server import NoModels, NoWorkers, whole_server
 from visavis.logs import configure_logging
-from visavis.server.opening import open_services
-from visavis.server.run import listen, serving
 from visavis.settings import Settings
 
 configure_logging("error")
-
-
-class NoWorkers:
-    ready = True
-
-    async def reports(self) -> AsyncIterator[object]:
-        await asyncio.Event().wait()
-        yield None
-
-
-class NoModels:
-    ready = True
 
 
 @pytest.fixture
@@ -37,11 +23,8 @@ async def open_api(tmp_path: Path) -> AsyncIterator[Callable]:
 
         async def build(**changes: object) -> httpx.AsyncClient:
             settings = Settings(_env_file=None, data_dir=tmp_path, **changes)
-            opened = open_services(settings, NoWorkers(), NoModels())
-            services = await stack.enter_async_context(opened)
-            listener = listen("127.0.0.1", 0)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            await stack.enter_async_context(serving(services, listener))
+            server = whole_server(settings, NoWorkers(), NoModels())
+            url, _ = await stack.enter_async_context(server)
             return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
 
         yield build

@@ -12,13 +12,12 @@ import pytest
 
 from tests.integration.platform_webhooks.conversation import Stage
 from tests.integration.platform_webhooks.receiver import Receiver
+from tests.integration.whole_server import whole_server
 from visavis.agents.demo import DEMO
 from visavis.agents.schema import Agent, AgentConfiguration
 from visavis.events import EndReason
 from visavis.jobs.schedule import Schedule
 from visavis.logs import configure_logging
-from visavis.server.opening import open_services
-from visavis.server.run import listen, serving
 from visavis.server.services import Services
 from visavis.sessions.live import StartOptions
 from visavis.settings import Settings
@@ -91,12 +90,8 @@ async def open_house(tmp_path: Path) -> AsyncIterator[Callable]:
             )
             stage = Stage()
             stack = await outer.enter_async_context(AsyncExitStack())
-            services = await stack.enter_async_context(
-                open_services(settings, stage, stage, redelivery=schedule)
-            )
-            listener = listen("127.0.0.1", 0)
-            await stack.enter_async_context(serving(services, listener))
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            server = whole_server(settings, stage, stage, redelivery=schedule)
+            url, services = await stack.enter_async_context(server)
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
             return House(http, services), stack
 

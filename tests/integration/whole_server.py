@@ -1,0 +1,44 @@
+"""A whole server on a real socket, for tests that need no conversation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from visavis.agents.schema import Agent
+from visavis.providers.base import Endpoint
+from visavis.server.opening import open_services
+from visavis.server.run import listen, serving
+from visavis.server.services import Services
+from visavis.sessions.endpoints import Endpoints
+from visavis.settings import Settings
+
+
+class NoModels:
+    """Stands where the model host stands; scripted conversations call no model."""
+
+    ready = True
+
+    def endpoints(self, agent: Agent) -> Endpoints:
+        nowhere = Endpoint(base_url="http://127.0.0.1:9/v1", api_key="", model="none")
+        return Endpoints(nowhere, nowhere, nowhere)
+
+
+class NoWorkers:
+    """Stands where the workers stand; nobody calls it."""
+
+    ready = True
+
+    async def reports(self) -> AsyncIterator[object]:
+        await asyncio.Event().wait()
+        yield
+
+
+@asynccontextmanager
+async def whole_server(
+    settings: Settings, placement: object, models: object, **more: object
+) -> AsyncIterator[tuple[str, Services]]:
+    """Everything but processes, at a free port: its URL, and what its routes work with."""
+    async with open_services(settings, placement, models, **more) as services:  # type: ignore[arg-type]
+        listener = listen("127.0.0.1", 0)
+        async with serving(services, listener):
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", services
