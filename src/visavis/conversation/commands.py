@@ -83,7 +83,7 @@ class Inbox:
 
     def __init__(self, limit: int = MAX_WAITING) -> None:
         self._limit = limit
-        self._commands: asyncio.Queue[Command] = asyncio.Queue()
+        self._commands: asyncio.Queue[Command] = asyncio.Queue(2 * limit)
         self._unserved = 0
 
     def put(self, command: Command) -> None:
