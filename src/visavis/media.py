@@ -7,9 +7,12 @@ Sound towards us is mono s16 at 16 kHz; sound from us is mono s16 at 48 kHz; bot
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Emotion = Literal["neutral", "happy", "sad", "surprised", "concerned", "thoughtful"]
 
 Pcm = NDArray[np.int16]
 """Mono signed 16-bit samples, shape (n,)."""
@@ -96,6 +99,15 @@ class PhonemeTime:
 
 
 @dataclass(frozen=True, slots=True)
+class EmotionTime:
+    """From here on the face feels so, in seconds from the start of its chunk."""
+
+    emotion: Emotion
+    intensity: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechChunk:
     """Sound made by a voice, with its times when the voice knows them."""
 
@@ -104,6 +116,7 @@ class SpeechChunk:
     text: str
     words: tuple[WordTime, ...] = ()
     phonemes: tuple[PhonemeTime, ...] = ()
+    emotions: tuple[EmotionTime, ...] = ()
 
     @property
     def duration_s(self) -> float:

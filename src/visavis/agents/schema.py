@@ -61,12 +61,40 @@ class TtsConfig(Strict):
     cost_per_minute: CostPerMinute | None = None
 
 
+class Background(Strict):
+    """What is behind the face.
+
+    "own" is the one that the character comes with, "colour" and "image" are given here, "green" is
+    for keying, "transparent" shows the page behind (where the browser draws the face; elsewhere it
+    is as "own"). ``blur`` softens it: 0 not at all, 1 beyond recognition.
+    """
+
+    kind: Literal["own", "colour", "image", "green", "transparent"] = "own"
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+    image_url: Url | None = None
+    blur: float = Field(default=0, ge=0, le=1)
+
+
 class VideoConfig(Strict):
-    """``render``: where the face is drawn; "auto" is the server for now."""
+    """The face. ``provider`` "puppet" draws ``character_id`` here: one that visavis comes with, or
+    one made from a photo. Any other provider is a backend for other faces, to which
+    ``character_id`` names one of its own; should it fail, the puppet ``fallback_character_id``
+    takes over.
+
+    ``render``: where the face is drawn. "server" sends video; "client" lets the browser draw, from
+    a stream of coefficients; "auto" takes whichever the caller says it can do.
+    ``width`` and ``height`` in pixels, multiples of 4. ``badge``: the mark that tells people they
+    see an AI.
+    """
 
     provider: Word = "puppet"
     character_id: Word = "ava"
-    render: Literal["auto", "server"] = "auto"
+    fallback_character_id: Word = "ava"
+    render: Literal["auto", "client", "server"] = "auto"
+    width: int = Field(default=512, ge=384, le=1920, multiple_of=4)
+    height: int = Field(default=512, ge=384, le=1080, multiple_of=4)
+    background: Background = Background()
+    badge: bool = True
     cost_per_minute: CostPerMinute | None = None
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
-from visavis.media import I420, TurnSpeech
+from visavis.media import I420, Emotion, TurnSpeech
 
 
 class Phase(StrEnum):
@@ -17,9 +17,6 @@ class Phase(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-Emotion = Literal["neutral", "happy", "sad", "surprised", "concerned", "thoughtful"]
-
-
 @dataclass(frozen=True, slots=True)
 class Playhead:
     """Where the media clock stands when a frame is due."""
@@ -30,6 +27,9 @@ class Playhead:
     turn_id: int
     position_s: float | None
     """Position on the turn's speech timeline that is heard with this frame; None in silence."""
+    user_quiet_since_us: int | None = None
+    """When the user paused within what they are saying; None while they speak or have nothing to
+    say. What listeners nod to."""
 
 
 class Avatar(Protocol):

@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 
-from visavis.avatar.base import Emotion
 from visavis.avatar.coefficients import ARKIT, Coefficients, vector
+from visavis.media import Emotion
 
 EASE_S = 0.8
 """How long a mood takes to be seen in full."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from visavis.avatar import kernels
 from visavis.avatar.animator import Animator, PhaseSpan, Speech, fade
-from visavis.avatar.base import Emotion, Playhead
+from visavis.avatar.base import Playhead
 from visavis.avatar.coefficients import ARKIT, Pose
 from visavis.avatar.mesh import Posed
 from visavis.avatar.moods import Moods
@@ -15,7 +15,7 @@ from visavis.avatar.renderer import Renderer
 from visavis.avatar.rig import Rig
 from visavis.avatar.speech import SpeechTrack
 from visavis.avatar.visemes import Mouth
-from visavis.media import I420, TurnSpeech
+from visavis.media import I420, Emotion, TurnSpeech
 
 _ANTICIPATION_S = 0.02
 """A frame is seen for 40 ms: draw what is heard in its middle."""

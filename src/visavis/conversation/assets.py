@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
+from visavis.agents.schema import VideoConfig
 from visavis.avatar import puppet, rig
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.encoder import Vp8Encoder
@@ -20,8 +22,8 @@ from visavis.models.vad import VAD_FRAME, VadModel
 class Assets:
     vad: VadModel
     end_of_turn: EndOfTurnModel
-    new_avatar: Callable[[str], Avatar]
-    """Make a session's face, by character id."""
+    new_avatar: Callable[[VideoConfig, Path | None], Avatar]
+    """Make a session's face; the file is its rig, None for a character that visavis comes with."""
     new_encoder: Callable[[int, int], VideoEncoder]
     """Make a session's encoder for a width and a height."""
 
@@ -37,21 +39,22 @@ class Assets:
             new_encoder=Vp8Encoder,
         )
 
-    def warm_up(self, character_id: str) -> None:
+    def warm_up(self, video: VideoConfig) -> None:
         """Do everything once, so that no session pays for first times. Blocks, about a second."""
         self.vad.stream().probability(np.zeros(VAD_FRAME, np.int16))
         self.end_of_turn.probability(np.zeros(INPUT_RATE, np.int16))
         puppet.warm_up()
-        avatar = self.new_avatar(character_id)
+        avatar = self.new_avatar(video, None)
         picture = I420.empty(*avatar.size)
         avatar.frame(Playhead(0, Phase.IDLE, 0, 0, None), picture)
         self.new_encoder(*avatar.size).encode(picture, 0, keyframe=True)
 
 
-def _puppet(character_id: str) -> Avatar:
-    return puppet.Puppet(_rig(character_id))
+def _puppet(video: VideoConfig, rig_file: Path | None) -> Avatar:
+    path = rig_file or rig.find(video.character_id)
+    return puppet.Puppet(_rig(path), size=(video.width, video.height))
 
 
-@cache
-def _rig(character_id: str) -> rig.Rig:
-    return rig.load(rig.find(character_id))
+@lru_cache(maxsize=8)
+def _rig(path: Path) -> rig.Rig:
+    return rig.load(path)

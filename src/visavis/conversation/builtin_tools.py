@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast, get_args
 
 from visavis.agents.schema import BuiltinTool
-from visavis.avatar.base import Emotion
 from visavis.conversation.tool_calls import Tool
 from visavis.conversation.turn import Turn
+from visavis.media import Emotion
 from visavis.providers.base import ToolCall, ToolSpec
 from visavis.tools.arguments import ArgumentsError, check_arguments
 from visavis.tools.outcome import ToolOutcome

@@ -1,5 +1,6 @@
 """Everything a worker needs to host one session, serialisable so that any process can."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
@@ -27,3 +28,7 @@ class SessionSpec(BaseModel):
     """The app has asked the user already."""
     recording_path: str | None = None
     """Where to record, if the agent records at all."""
+    rig_file: Path | None = None
+    """The face's file on this machine, where the character was made by a user."""
+    background_file: Path | None = None
+    """The picture behind the face, fetched already, where the agent asks for one."""

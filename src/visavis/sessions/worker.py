@@ -32,7 +32,7 @@ def embedded() -> Hosting:
 
     drop_realtime_priority()
     assets = Assets.load()
-    assets.warm_up(DEMO.configuration.video.character_id)
+    assets.warm_up(DEMO.configuration.video)
 
     def room_for(spec: SessionSpec) -> WebRtcRoom:
         return open_room(

@@ -81,7 +81,7 @@ def mortal_host() -> Iterator[Host]:
 @pytest.fixture(scope="package")
 def assets() -> Assets:
     loaded = Assets.load()
-    loaded.warm_up(DEMO.configuration.video.character_id)
+    loaded.warm_up(DEMO.configuration.video)
     return loaded
 
 

@@ -124,7 +124,7 @@ class Talk:
             outgoing_allow=list(allow),
             context=context,
         )
-        assets = Assets(Deaf(), Deaf(), lambda _: self.face, lambda *_: NoVideo())
+        assets = Assets(Deaf(), Deaf(), lambda *_: self.face, lambda *_: NoVideo())
         self.room.tell(RtviMessage("client-ready", {"version": "2.0.0", "about": {}}))
         self.task = asyncio.create_task(converse(spec, self.room, self.log.append, assets))
 

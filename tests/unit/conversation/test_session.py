@@ -92,7 +92,7 @@ def models(monkeypatch, scripted):
 @pytest.fixture
 async def call(models, stage):
     encoder = stage.encoder
-    assets = Assets(Deaf(), Deaf(), lambda character: type(stage.avatar)(), lambda w, h: encoder)
+    assets = Assets(Deaf(), Deaf(), lambda *_: type(stage.avatar)(), lambda w, h: encoder)
     call = Call(assets)
     yield call
     if not call.task.done():
