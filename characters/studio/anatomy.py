@@ -16,11 +16,8 @@ BUST_FLOOR = 3.6
 """Nothing below this height (dm) is in the picture."""
 EYES_AT = np.array([0.0, 7.28, 1.25])
 """Where the midpoint between the eyes is put (y, z), so one camera suits every character."""
-HAIRLINE = [(0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.10), (79, -0.05),
-            (88, 0.20), (104, 0.20), (116, -0.15), (135, -0.50), (180, -0.66)]  # fmt: skip
-"""(azimuth from the front in degrees, height as a share of eye-to-crown)."""
-BROW = [(-1.15, 1.36, 0.75), (-0.6, 1.50, 1.0), (0.1, 1.66, 0.92), (0.75, 1.68, 0.66),
-        (1.25, 1.50, 0.40), (1.6, 1.28, 0.14)]  # fmt: skip
+BROW = [(-1.12, 1.38, 0.80), (-0.6, 1.50, 1.0), (0.1, 1.66, 0.96), (0.75, 1.69, 0.76),
+        (1.2, 1.55, 0.52), (1.48, 1.40, 0.26)]  # fmt: skip
 """(x, y) from the eye's centre in eye radii, relative width."""
 
 GAIN = {"browInnerUp": 1.5, "browOuterUp": 1.5, "browDown": 1.4, "mouthSmile": 0.7}
@@ -51,6 +48,7 @@ class Measures:
     forehead: np.ndarray
     cheek: np.ndarray
     face_half_width: float
+    hairline: tuple[tuple[float, float], ...]
 
     @property
     def eye_y(self) -> float:
@@ -69,7 +67,7 @@ class Measures:
         return points[..., 1] - self.hairline_y(self.azimuth(points))
 
     def hairline_y(self, azimuth: np.ndarray | float) -> np.ndarray:
-        curve = PchipInterpolator(*zip(*HAIRLINE, strict=True))
+        curve = PchipInterpolator(*zip(*self.hairline, strict=True))
         return self.eye_y + curve(np.clip(azimuth, 0, 180)) * (self.top_y - self.eye_y)
 
 
@@ -198,6 +196,7 @@ class Head:
             forehead=np.array([0, eye[1] + 0.45 * up, skin[:, 2].max() - 0.15]),
             cheek=np.array([eye[0] * 1.42, nose[1] - 0.02, nose[2] - 0.45]),
             face_half_width=float(np.abs(level[:, 0]).max()),
+            hairline=self.spec.hair.hairline,
         )
 
 

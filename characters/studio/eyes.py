@@ -15,6 +15,7 @@ IRIS_ANGLE = math.radians(29)
 FORWARD = np.array([0, 0, 0.012])
 """How far the eyeball stands forward of the base mesh's."""
 SEGMENTS = 64
+EARRING = 0.038
 
 
 GLINTS = (((-0.030, 0.036), 0.0128), ((0.030, -0.030), 0.0048))
@@ -31,6 +32,18 @@ def add_eyeballs(head: Head, texture: Path) -> None:
         for (x, y), size in GLINTS:
             place = centre + np.array([x, y, radius * 0.99])
             _revolve("glint", place, [(0.0, 0.0, 0.0), (size, 0.0, 0.0)], glint)
+
+
+def add_earrings(head: Head, metal: str) -> None:
+    """A small ball on each lobe."""
+    look = materials.metal("earring", metal)
+    for side in (1, -1):
+        ear = head.rest[head.is_ear & (head.rest[:, 0] * side > 0)]
+        low = ear[ear[:, 1] < ear[:, 1].min() + 0.06]
+        centre = low[low[:, 2].argmax()] + [0.012 * side, 0.02, 0.03]
+        turn = np.linspace(0, np.pi, 16)
+        ball = [(EARRING * math.sin(a), EARRING * math.cos(a), 0.0) for a in turn]
+        _revolve("earring", centre, ball, look)
 
 
 def _ball_profile(radius: float) -> list[tuple[float, float, float]]:
@@ -83,11 +96,11 @@ def lash_strands(head: Head) -> Bound:
     rng = np.random.default_rng(2)
     index, weight = [], []
     for side in "lr":
-        for card, count, lengths in (("2", 84, (0.62, 0.95)), ("1", 34, (0.3, 0.5))):
+        for card, count, lengths in (("2", 104, (0.55, 0.85)), ("1", 40, (0.22, 0.36))):
             grid = _card_grid(head, f"helper-{side}-eyelashes-{card}", head.eye_centre(side))
-            for u in np.linspace(0.05, 0.95, count):
+            for u in np.linspace(0.06, 0.94, count):
                 # shorter towards both corners: crowded corners smear in a small picture
-                ease = np.clip(min(u - 0.05, 0.95 - u) / 0.18, 0.25, 1)
+                ease = np.clip(min(u - 0.05, 0.95 - u) / 0.24, 0.2, 1)
                 i, w = _comb(grid, u + rng.normal() * 0.006, rng.uniform(*lengths) * ease,
                              rng.normal() * 0.02)  # fmt: skip
                 index.append(i)
@@ -149,7 +162,7 @@ def _distances(neighbours: dict[int, set[int]], start: list[int]) -> dict[int, i
 class Brows:
     """Short hairs along the brow line; each is carried by the skin triangle under its root."""
 
-    def __init__(self, head: Head, per_side: int = 300) -> None:
+    def __init__(self, head: Head, per_side: int = 620) -> None:
         rng = np.random.default_rng(4)
         line = head.brow_line()
         points, widths = np.array([p for p, _ in line]), np.array([w for _, w in line])
@@ -192,9 +205,9 @@ class Brows:
         up *= np.sign(up[1]) or 1
         lift = 1.15 * (1 - along) ** 1.6 + 0.12 - 0.35 * across - 0.25 * (across > 0) * along
         direction = unit(tangent * math.cos(lift) + up * math.sin(lift) + normal * 0.1)
-        length = 0.085 * (1 - 0.3 * along) * rng.uniform(0.7, 1.05)
+        length = 0.070 * (1 - 0.25 * along) * rng.uniform(0.7, 1.05)
         t = np.linspace(0, 1, 6)[:, None]
-        hair = root + direction * length * t + (tangent - up) * 0.02 * t * t
+        hair = root + direction * length * t + (tangent - up) * 0.016 * t * t
         for j in range(1, 6):
             location, away, _ = head.nearest(hair[j])
             hair[j] = location + away * (0.006 + 0.006 * float(t[j, 0]))

@@ -8,6 +8,7 @@ import numpy as np
 from . import eyes, materials
 from .anatomy import Head
 from .clothes import Sweater
+from .coils import Coils
 from .hair import Bob
 from .makehuman import Face
 from .mouth import Jaw, add_tongue
@@ -15,6 +16,9 @@ from .skin import paint_iris, paint_skin
 from .spec import CharacterSpec
 
 STRANDS = 30_000
+STYLES = {"bob": Bob, "coils": Coils}
+HAIR_RADIUS = {"bob": 0.0080, "coils": 0.0042}
+GREY_MELANIN = 0.06
 
 
 class Figure:
@@ -32,16 +36,17 @@ class Figure:
         self._jaws = [Jaw(head, "upper", 0.05, 0.0), Jaw(head, "lower", 0.025, -0.055)]
         self._tongue, self._tongue_index = add_tongue(head)
         eyes.add_eyeballs(head, iris)
+        if spec.earrings:
+            eyes.add_earrings(head, spec.earrings)
         self._lashes = eyes.lash_strands(head)
         dark = materials.plain("lash", "#120b08", 0.6)
         self._lash_curves = materials.add_strands(
-            "lashes", self._lashes.at(head.rest), 0.0042, 0.85, dark
+            "lashes", self._lashes.at(head.rest), 0.0032, 0.85, dark
         )
         self._brows = eyes.Brows(head)
         brow = materials.plain("brow", spec.hair.brow, 0.6)
-        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0034, 0.85, brow)
-        look = materials.strands(spec.hair.melanin, spec.hair.redness)
-        materials.add_strands("hair", Bob(head).strands(STRANDS), 0.0080, 0.7, look)
+        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0021, 0.85, brow)
+        self._add_hair(STYLES[spec.hair.style](head).strands(STRANDS))
 
     def pose(self, units: dict[str, float]) -> np.ndarray:
         """Moves the face; returns the base mesh's vertices in that pose."""
@@ -67,6 +72,17 @@ class Figure:
         flat = np.empty(len(mesh.loop_triangles) * 3, np.int32)
         mesh.loop_triangles.foreach_get("vertices", flat)
         return flat.reshape(-1, 3)
+
+    def _add_hair(self, hairs: np.ndarray) -> None:
+        """Hairs in their colour; a share of them grey, more of those towards the temples."""
+        hair, m = self.head.spec.hair, self.head.measures
+        temple = np.exp(-np.clip(m.above_hairline(hairs[:, 0]), 0, None) / 0.35)
+        luck = np.random.default_rng(5).random(len(hairs))
+        grey = luck < hair.grey * (0.6 + 1.2 * temple)
+        for kind, melanin in ((~grey, hair.melanin), (grey, GREY_MELANIN)):
+            if kind.any():
+                look = materials.strands(melanin, hair.redness)
+                materials.add_strands("hair", hairs[kind], HAIR_RADIUS[hair.style], 0.7, look)
 
     def _add_skin(self, faces: list[Face], look: bpy.types.Material) -> None:
         self._skin_index = np.unique([i for f in faces for i in f.v])

@@ -24,7 +24,7 @@ class Bob:
         guides = _even(self._guides(620), points)
         for _ in range(3):
             guides[:, 1:-1] = guides[:, 1:-1] * 0.5 + 0.25 * (guides[:, :-2] + guides[:, 2:])
-        roots, _ = self._roots(count, rng, extra=-0.02)
+        roots, _ = scalp_roots(self.head, count, rng, below=0.02)
         sparse_edge = np.clip((self.m.above_hairline(roots) + 0.03) / 0.07, 0.15, 1)
         roots = roots[rng.random(len(roots)) < sparse_edge]
         hairs = self._between(guides, roots)
@@ -35,30 +35,9 @@ class Bob:
         line = self.parting * np.clip(self.m.height(points[..., 1]), 0, 1) ** 0.5
         return np.where(points[..., 0] > line, 1.0, -1.0)
 
-    def _roots(
-        self, count: int, rng: np.random.Generator, extra: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Random points of the scalp with normals."""
-        head = self.head
-        corners = head.rest[head.triangles]
-        centre = corners.mean(1)
-        cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        normal, size = unit(cross), np.linalg.norm(cross, axis=1)
-        scalp = (
-            (self.m.above_hairline(centre) > extra)
-            & ((normal * unit(centre - self.m.head_centre)).sum(1) > 0.25)
-            & (head.head_weight[head.triangles].min(1) > 0.6)
-            & ~head.is_ear[head.triangles].any(1)
-        )
-        pick = rng.choice(np.flatnonzero(scalp), count, p=size[scalp] / size[scalp].sum())
-        a = rng.random((count, 2))
-        a = np.where(a.sum(1, keepdims=True) > 1, 1 - a, a)
-        weights = np.c_[1 - a.sum(1), a]
-        return (corners[pick] * weights[..., None]).sum(1), normal[pick]
-
     def _guides(self, count: int) -> np.ndarray:
         rng = np.random.default_rng(3)
-        roots, normals = self._roots(count, rng)
+        roots, normals = scalp_roots(self.head, count, rng)
         return np.array([self._grow(p, n, rng) for p, n in zip(roots, normals, strict=True)])
 
     def _grow(self, root: np.ndarray, normal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -148,6 +127,28 @@ class Bob:
         frizz = np.cumsum(rng.normal(size=hairs.shape), 1) * 0.014 / np.sqrt(points)
         hairs = hairs + frizz * t**0.5
         return _cut(hairs, rng.uniform(0.88, 1.0, count))
+
+
+def scalp_roots(
+    head: Head, count: int, rng: np.random.Generator, below: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random points of the scalp with normals, from ``below`` (dm) under the hairline up."""
+    m = head.measures
+    corners = head.rest[head.triangles]
+    centre = corners.mean(1)
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal, size = unit(cross), np.linalg.norm(cross, axis=1)
+    scalp = (
+        (m.above_hairline(centre) > -below)
+        & ((normal * unit(centre - m.head_centre)).sum(1) > 0.25)
+        & (head.head_weight[head.triangles].min(1) > 0.6)
+        & ~head.is_ear[head.triangles].any(1)
+    )
+    pick = rng.choice(np.flatnonzero(scalp), count, p=size[scalp] / size[scalp].sum())
+    a = rng.random((count, 2))
+    a = np.where(a.sum(1, keepdims=True) > 1, 1 - a, a)
+    weights = np.c_[1 - a.sum(1), a]
+    return (corners[pick] * weights[..., None]).sum(1), normal[pick]
 
 
 def _cut(hairs: np.ndarray, share: np.ndarray) -> np.ndarray:

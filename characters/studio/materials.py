@@ -195,6 +195,13 @@ def eyeball(texture: Path) -> bpy.types.Material:
     return shader.finish(surface)
 
 
+def metal(name: str, colour: str) -> bpy.types.Material:
+    shader = Shader(name)
+    surface = shader.add("ShaderNodeBsdfPrincipled", Metallic=1.0, Roughness=0.22)
+    surface.inputs["Base Color"].default_value = (*to_linear(colour), 1)
+    return shader.finish(surface)
+
+
 def glow(name: str, strength: float) -> bpy.types.Material:
     shader = Shader(name)
     return shader.finish(shader.add("ShaderNodeEmission", Strength=strength))

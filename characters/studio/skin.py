@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .anatomy import Head
 
 MOUTH_CAVITY = "#45151a"
-SCLERA = "#eeeae5"
+SCLERA = "#e8e2dc"
 
 _random = np.random.default_rng(7)
 _lattice = [_random.random((64, 64, 64)).astype(np.float32) for _ in range(3)]
@@ -86,7 +86,9 @@ def paint_skin(head: "Head", path: Path, size: int = 2048) -> None:
     amount = np.clip(lips * 1.25 - 0.1, 0, 1) * spec.skin.lips_amount
     paint.mix(to_linear(spec.skin.lips) * shade[:, None], amount)
 
-    scalp = 1 / (1 + np.exp(-(m.above_hairline(at) - 0.03 + 0.05 * fractal(at, 9, 3, 1)) / 0.03))
+    # behind the first hairs: these make the hairline, not the paint
+    inwards = m.above_hairline(at) - 0.09 + 0.10 * fractal(at, 9, 3, 1)
+    scalp = 1 / (1 + np.exp(-inwards / 0.035))
     scalp *= 1 - read_mask("ears", size)[covered]
     paint.mix(to_linear(spec.hair.scalp), np.where(lids > 0.3, 0, scalp))
     _brow_shadow(paint, head, mirrored)

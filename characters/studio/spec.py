@@ -1,6 +1,7 @@
 """What one character is: shape, colours and hair. Shape weights are MakeHuman target weights."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,13 @@ class Skin:
     lid_amount: float = 0.2
 
 
+HAIRLINE = ((0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.10), (79, -0.05),
+            (88, 0.20), (104, 0.20), (116, -0.15), (135, -0.50), (180, -0.66))  # fmt: skip
+"""(azimuth from the front in degrees, height as a share of eye-to-crown)."""
+ROUND_HAIRLINE = ((0, 0.71), (15, 0.705), (28, 0.665), (40, 0.58), (50, 0.44), (60, 0.20),
+                  (70, -0.08), (78, -0.04), *HAIRLINE[7:])  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Hair:
     scalp: str
@@ -23,7 +31,11 @@ class Hair:
     parting: float
     """x of the parting at the crown, in decimetres; positive is the character's left."""
     length: float
-    """How far below the chin the tips end, in decimetres."""
+    """How far below the chin the tips end, in decimetres; of short hair, how long it is."""
+    style: Literal["bob", "coils"] = "bob"
+    grey: float = 0.0
+    """Share of the hair that has gone grey, most at the temples."""
+    hairline: tuple[tuple[float, float], ...] = HAIRLINE
 
 
 @dataclass(frozen=True)
@@ -67,4 +79,6 @@ class CharacterSpec:
     brow_width: float
     rest: dict[str, float] = field(default_factory=dict)
     """Face units of the resting face."""
+    earrings: str | None = None
+    """Colour of the metal, if there are any."""
     background: Background = field(default_factory=lambda: Background("#ffffff", "#cccccc"))
