@@ -35,6 +35,9 @@ class MemoryRoom:
 
     heard: list[HeardTick] = field(default_factory=list[HeardTick])
     seen: list[tuple[EncodedVideo, int]] = field(default_factory=list[tuple[EncodedVideo, int]])
+    posed: list[bytes] = field(default_factory=list[bytes])
+    takes_poses: bool = False
+    """The user draws the face: their channel for poses is open."""
     told: list[RtviMessage] = field(default_factory=list[RtviMessage])
     closed: bool = False
     _speech: deque[Pcm] = field(default_factory=deque[Pcm])
@@ -102,6 +105,11 @@ class MemoryRoom:
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None:
         self.seen.append((packet, capture_us))
         self._loop.call_soon_threadsafe(self._news.set)
+
+    def push_pose(self, data: bytes) -> bool:
+        if self.takes_poses:
+            self.posed.append(data)
+        return self.takes_poses
 
     def feedback(self) -> AsyncIterator[KeyFrameRequest | RateUpdate]:
         return _until_none(self._feedback)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from visavis.avatar.coefficients import Pose
 from visavis.media import I420, Emotion, TurnSpeech
 
 
@@ -55,3 +56,14 @@ class Avatar(Protocol):
     def frame(self, at: Playhead, out: I420) -> None:
         """Draw the face as it is at ``at`` into ``out``; no allocation that grows with time."""
         ...
+
+
+@runtime_checkable
+class Posable(Protocol):
+    """An ``Avatar`` whose face others can draw: ``frame`` is ``draw`` of ``pose``."""
+
+    def pose(self, at: Playhead) -> Pose:
+        """What the face does at ``at``. In place of ``frame``, on the same thread."""
+        ...
+
+    def draw(self, pose: Pose, out: I420) -> object: ...

@@ -16,7 +16,7 @@ import numpy as np
 
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.conversation.timeline import SpeechTimeline
-from visavis.conversation.video import VideoEncoder, VideoPump
+from visavis.conversation.video import Render, VideoEncoder, VideoPump
 from visavis.media import FPS, OUTPUT_TICK, TICK_MS, Pcm, TurnSpeech, now_us
 from visavis.rooms.base import Room
 
@@ -75,6 +75,7 @@ class Playout:
         avatar: Avatar,
         encoder: VideoEncoder,
         report: Callable[[PlayoutEvent], None],
+        render: Render = "server",
         *,
         clock: Callable[[], int] = now_us,
     ) -> None:
@@ -97,7 +98,7 @@ class Playout:
         self._phase = Phase.IDLE
         self._phase_since_us = clock()
         self._ticks = 0
-        self.video = VideoPump(room, avatar, encoder)
+        self.video = VideoPump(room, avatar, encoder, render)
         self.underruns = 0
         """How often speech ran dry within a turn."""
 

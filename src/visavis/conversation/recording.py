@@ -43,6 +43,7 @@ class RecordedRoom:
         self._recorder: Recorder | None = None
         self._awaits_key = True
         self._starts = 0
+        self._user_draws = False
         self.request_keyframe: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> "RecordedRoom":
@@ -86,7 +87,8 @@ class RecordedRoom:
             recorder.write(Kind.AGENT_SOUND, capture_us, pcm.tobytes())
 
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None:
-        self._room.push_video(packet, capture_us)
+        if not self._user_draws:
+            self._room.push_video(packet, capture_us)
         recorder = self._recorder
         if recorder is None or (self._awaits_key and not packet.keyframe):
             return
@@ -94,6 +96,13 @@ class RecordedRoom:
         self._awaits_key = not recorder.write(kind, capture_us, packet.data)
         if self._awaits_key:
             self.request_keyframe()
+
+    def push_pose(self, data: bytes) -> bool:
+        """Where the user draws, the picture is needed for the recording only."""
+        drew, self._user_draws = self._user_draws, self._room.push_pose(data)
+        if drew and not self._user_draws:
+            self.request_keyframe()  # the room was sent no pictures that one could go on from
+        return self._user_draws and self._recorder is None
 
     async def audio_in(self) -> AsyncIterator[AudioChunk]:
         async with closing(self._room.audio_in()) as sound:

@@ -35,7 +35,13 @@ from aiortc.stats import RTCTransportStats
 
 from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate, RoomError
-from visavis.rooms.peer import MAX_BUFFERED_BYTES, PeerListener, PeerOptions
+from visavis.rooms.peer import (
+    MAX_BUFFERED_BYTES,
+    MAX_BUFFERED_POSES,
+    POSE_CHANNEL,
+    PeerListener,
+    PeerOptions,
+)
 
 log = structlog.stdlib.get_logger("visavis.rooms")
 
@@ -75,6 +81,7 @@ class AiortcPeer:
         self._origin_us: int | None = None
         self._samples = 0
         self._channel: RTCDataChannel | None = None
+        self._poses: RTCDataChannel | None = None
         self._listening: asyncio.Task[None] | None = None
         self._audio = _Outgoing("audio", 10)
         self._video = _Outgoing("video", 3)
@@ -98,6 +105,9 @@ class AiortcPeer:
             self._listener.on_channel_closed()  # DTLS goodbye
 
     def _channel_offered(self, channel: RTCDataChannel) -> None:
+        if channel.label == POSE_CHANNEL:
+            self._poses = channel  # the newest counts: a page may open it again
+            return
         if self._channel is not None:
             return  # one is all that the protocol has
         self._channel = channel
@@ -152,6 +162,18 @@ class AiortcPeer:
 
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None:
         self._post(self._queue_video, packet.data, capture_us)
+
+    def push_pose(self, data: bytes) -> bool:
+        channel = self._poses
+        if channel is None or channel.readyState != "open":
+            return False
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._send_pose, channel, data)
+        return True
+
+    def _send_pose(self, channel: RTCDataChannel, data: bytes) -> None:
+        if channel.readyState == "open" and channel.bufferedAmount < MAX_BUFFERED_POSES:
+            channel.send(data)
 
     def _post(self, callback: Callable[[bytes, int], None], data: bytes, capture_us: int) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed

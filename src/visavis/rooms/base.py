@@ -63,6 +63,15 @@ class Room(Protocol):
         """Send one encoded frame. Any thread; never blocks."""
         ...
 
+    def push_pose(self, data: bytes) -> bool:
+        """Send a pose (``visavis.avatar.wire``) to a user who draws the face; any thread, never
+        blocks. A pose that finds the channel congested is dropped.
+
+        False where the user has no open channel for poses, or where the picture is needed all the
+        same: then the frame must be drawn.
+        """
+        ...
+
     def feedback(self) -> AsyncIterator[KeyFrameRequest | RateUpdate]:
         """What the network asks of the encoder. One consumer."""
         ...

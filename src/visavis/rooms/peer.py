@@ -7,6 +7,10 @@ from typing import Protocol
 from visavis.media import EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, IceServer, KeyFrameRequest, RateUpdate
 
+POSE_CHANNEL = "coefficients"
+"""Label of the data channel that carries poses; any other is the one for messages."""
+MAX_BUFFERED_POSES = 1024
+"""Bytes of poses that may wait: half a second. Older ones would be of no use."""
 MAX_BUFFERED_BYTES = 1024 * 1024
 """What may wait for a client that does not read its data channel; the rest is dropped."""
 
@@ -59,6 +63,10 @@ class Peer(Protocol):
     def push_audio(self, pcm: Pcm, capture_us: int) -> None: ...
 
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None: ...
+
+    def push_pose(self, data: bytes) -> bool:
+        """Send on the channel for poses, dropped when congested; False where there is none open."""
+        ...
 
     def send(self, text: str) -> None:
         """Send on the data channel, if it is open and being read."""

@@ -16,7 +16,13 @@ import reactor_webrtc as rw
 
 from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate
-from visavis.rooms.peer import MAX_BUFFERED_BYTES, PeerListener, PeerOptions
+from visavis.rooms.peer import (
+    MAX_BUFFERED_BYTES,
+    MAX_BUFFERED_POSES,
+    POSE_CHANNEL,
+    PeerListener,
+    PeerOptions,
+)
 from visavis.rooms.priority import drop_realtime_priority
 from visavis.rooms.sdp import with_candidates
 
@@ -58,6 +64,7 @@ class ReactorPeer:
         self._state = rw.PeerConnectionState.New
         self._audio_due_us: int | None = None
         self._channel: rw.DataChannel | None = None
+        self._poses: rw.DataChannel | None = None
         self._texts: deque[bytes] = deque(maxlen=_WAITING_TEXTS)
         self._video_sender: rw.Transceiver | None = None
         self._audio_mid: str | None = None
@@ -100,6 +107,9 @@ class ReactorPeer:
             track.on_audio_frame(lambda pcm, rate, ch, _: self._post(self._sound, pcm, rate, ch))
 
     def _on_data_channel(self, channel: rw.DataChannel) -> None:
+        if channel.label() == POSE_CHANNEL:
+            self._poses = channel  # the newest counts: a page may open it again
+            return
         if self._channel is not None:
             return  # one is all that the protocol has
         self._channel = channel
@@ -224,6 +234,16 @@ class ReactorPeer:
             packet.data, packet.keyframe, packet.width, packet.height, timestamp
         )
 
+    def push_pose(self, data: bytes) -> bool:
+        channel = self._poses
+        if channel is None or channel.state() != rw.DataChannelState.Open:
+            return False
+        # The channel may close between the question and the sending.
+        with contextlib.suppress(RuntimeError):
+            if channel.buffered_amount() < MAX_BUFFERED_POSES:
+                channel.send(data, True)
+        return True
+
     def send(self, text: str) -> None:
         channel = self._channel
         if channel is None or channel.state() != rw.DataChannelState.Open:
@@ -254,9 +274,9 @@ class ReactorPeer:
         observer.on_connection_state_change = None
         observer.on_ice_candidate = observer.on_ice_gathering_change = None
         observer.on_track = observer.on_data_channel = None
-        held: list[object] = [self._video_sender, self._channel]
+        held: list[object] = [self._video_sender, self._channel, self._poses]
         held += [*self._heard, self._pc, self._video, self._audio]
-        self._video_sender = self._channel = None
+        self._video_sender = self._channel = self._poses = None
         self._pc = self._video = self._audio = None
         self._heard.clear()
         await asyncio.to_thread(held.clear)

@@ -187,6 +187,10 @@ class _Room:
         if not self._needs_key_frame:  # a decoder can do nothing with what comes before one
             peer.push_video(packet, capture_us)
 
+    def push_pose(self, data: bytes) -> bool:
+        peer = self._peer
+        return peer is not None and self._flowing.is_set() and peer.push_pose(data)
+
     def feedback(self) -> AsyncIterator[KeyFrameRequest | RateUpdate]:
         return aiter(self._feedback)
 

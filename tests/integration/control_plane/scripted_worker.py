@@ -65,6 +65,9 @@ class ScriptedRoom:
 
     def push_video(self, packet: EncodedVideo, capture_us: int) -> None: ...
 
+    def push_pose(self, data: bytes) -> bool:
+        return False
+
     async def feedback(self) -> AsyncIterator[KeyFrameRequest | RateUpdate]:
         for change in ():
             yield change

@@ -138,6 +138,45 @@ async def test_a_key_frame_request_reaches_the_encoder(call, until):
     await until(lambda: show.keyframes_asked > asked and show.keyframes_sent > sent)
 
 
+async def test_poses_go_to_a_user_who_opens_a_channel_for_them(call, until):
+    room, user, _ = call
+    assert room.push_pose(b"nobody draws") is False
+    poses, texts = [], []
+    channel = user.pc.createDataChannel("coefficients", ordered=False, maxRetransmits=0)
+    channel.on("message", poses.append)
+    user.channel.on("message", texts.append)
+    await until(lambda: room.push_pose(b"first"))
+
+    def push():  # as the drawing thread does
+        for n in range(20):
+            assert room.push_pose(bytes([n]) * 71)
+            time.sleep(0.01)
+
+    await asyncio.to_thread(push)
+    await until(lambda: bytes([19]) * 71 in poses)
+    assert all(isinstance(pose, bytes) for pose in poses)
+    assert texts == []
+    user.channel.send("{")  # messages still have their own channel
+    assert rtvi.decode(await asyncio.wait_for(user.texts.get(), 5)).type == "error"
+
+    channel.close()
+    await until(lambda: not room.push_pose(b"late"))
+    again = user.pc.createDataChannel("coefficients", ordered=False, maxRetransmits=0)
+    again.on("message", poses.append)
+    await until(lambda: room.push_pose(b"again") and b"again" in poses)
+
+
+async def test_a_congested_pose_channel_drops_and_never_blocks(call, until):
+    room, user, _ = call
+    user.pc.createDataChannel("coefficients", ordered=False, maxRetransmits=0)
+    await until(lambda: room.push_pose(b"first"))
+    user.vanish()
+    start = time.monotonic()
+    for _ in range(2000):
+        room.push_pose(bytes(71))
+    assert time.monotonic() - start < 5
+
+
 async def test_closing_is_leaving(call):
     room, user, _ = call
     await user.leave()

@@ -249,3 +249,25 @@ async def test_the_user_is_recorded_as_heard(tmp_path: Path) -> None:
     pieces = list(read_pieces(tmp_path / "a.capture"))
     assert [piece.at_us for piece in pieces] == [chunk.capture_us for chunk in heard[:3]]
     assert {len(piece.data) for piece in pieces} == {2 * INPUT_TICK}
+
+
+async def test_where_the_user_draws_pictures_are_for_the_recording_only(
+    tmp_path: Path, reading: list
+) -> None:
+    call = Call(tmp_path / "a.capture")
+    call.room.takes_poses = True
+    async with call.recorded:
+        reading.append(asyncio.create_task(call.read_messages()))
+        assert call.recorded.push_pose(b"1"), "nobody needs a picture"
+        await call.answer({"granted": True})
+        assert not call.recorded.push_pose(b"2"), "the recording needs one"
+        call.show(keyframe=True)
+        assert call.room.seen == []
+        asked = call.keyframes
+        call.room.takes_poses = False
+        assert not call.recorded.push_pose(b"3")
+        assert call.keyframes == asked + 1
+        call.show(keyframe=True, at_us=40_000)
+        assert len(call.room.seen) == 1
+    assert call.kinds() == [Kind.KEY_PICTURE, Kind.KEY_PICTURE]
+    assert call.room.posed == [b"1", b"2"]
