@@ -23,6 +23,9 @@ RATE = 24_000
 VOICES = ("heart",)
 _DURATIONS = "/Clip_output_0"
 _UNIT_S = 0.025
+_EARLY_S = 0.05
+"""The sound comes two units before its predicted time: measured on where sibilants hiss, stops are
+silent, vowels and nasals sound, alike at speeds of 0.8, 1 and 1.25."""
 _LEAD_S = 0.03
 _FADE = 120
 """Samples: 5 ms, also the grain in which loudness is looked at."""
@@ -92,7 +95,8 @@ class Hibari:
         edges = np.concatenate([[0.0], np.cumsum(durations.ravel())]) * _UNIT_S
         onset, end = _sounding(wave)
         start = max(0.0, onset - _LEAD_S)
-        edges[1] = min(edges[1], onset)  # a first consonant is often heard before its time
+        edges = np.maximum(0, edges - _EARLY_S)
+        edges[1] = min(edges[1], onset)  # a first consonant may be heard before its time
         phones = _times(sounds, edges[1:-1] - start, end - start)
         _follow_sound(phones, wave[int(start * RATE) :])
         return SpeechChunk(
