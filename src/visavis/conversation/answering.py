@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from visavis.conversation.dialogue import Dialogue
 from visavis.conversation.exchange import so_far
+from visavis.conversation.feelings import untagged
 from visavis.conversation.streams import closing
 from visavis.conversation.tool_calls import ToolCalls
 from visavis.conversation.turn import Turn
@@ -38,7 +39,7 @@ async def answer(turn: Turn, dialogue: Dialogue, tools: ToolCalls) -> AsyncItera
             return
         yield _END_OF_CLAUSE
         await turn.approved.wait()
-        asked = tools.begin(turn, "".join(written).strip(), calls)
+        asked = tools.begin(turn, untagged("".join(written)).strip(), calls)
         async with closing(tools.finished(turn, asked)) as fillers:
             async for filler in fillers:
                 yield filler + _END_OF_CLAUSE

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from visavis.conversation import answering
 from visavis.conversation.clauses import clauses
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.feelings import Clause
 from visavis.conversation.floor import Line
 from visavis.conversation.speaker import Resampler, Speaker, with_words
 from visavis.conversation.streams import closing, each, noted, once
@@ -25,7 +26,8 @@ async def write(turn: Turn, dialogue: Dialogue, tools: ToolCalls) -> AsyncIterat
     text = clauses(answering.answer(turn, dialogue, tools))
     async with closing(noted(text, turn.written)) as sentences:
         async for sentence in sentences:
-            yield sentence
+            if sentence.text:
+                yield sentence.text
 
 
 def recite(turn: Turn, line: Line, speaker: Speaker) -> AsyncIterator[TurnSpeech]:
@@ -45,7 +47,7 @@ async def replay(turn: Turn, chunks: Sequence[SpeechChunk]) -> AsyncIterator[Tur
         yield speech
 
 
-def _voiced(turn: Turn, said: AsyncIterator[str], speaker: Speaker) -> AsyncIterator[TurnSpeech]:
+def _voiced(turn: Turn, said: AsyncIterator[Clause], speaker: Speaker) -> AsyncIterator[TurnSpeech]:
     said = each(said, lambda: turn.mark("first_clause_ms", now_us()))
     speech = speaker.speak(turn.id, noted(said, turn.written))
     return each(speech, lambda: turn.mark("tts_first_audio_ms", now_us()))

@@ -10,6 +10,7 @@ from visavis.conversation.announcer import Announcer
 from visavis.conversation.assets import Assets
 from visavis.conversation.commands import Inbox, Update
 from visavis.conversation.dialogue import Dialogue
+from visavis.conversation.feelings import Clause
 from visavis.conversation.idle import Deadline, IdleWatch
 from visavis.conversation.listener import Listener
 from visavis.conversation.playout import Playout
@@ -221,7 +222,7 @@ class _Session:
     async def _prepare_voice(self) -> None:
         """Warm the voice, and keep an apology for when something fails."""
         try:
-            async with closing(self._speaker.speak(0, once(APOLOGY))) as speech:
+            async with closing(self._speaker.speak(0, once(Clause(APOLOGY)))) as speech:
                 self._apology = [piece.chunk async for piece in speech]
         except ProviderError as error:
             await self._fail_once_connected(error)

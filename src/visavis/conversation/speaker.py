@@ -6,6 +6,7 @@ from dataclasses import replace
 import av
 import numpy as np
 
+from visavis.conversation.feelings import Clause, Script
 from visavis.conversation.streams import closing
 from visavis.media import OUTPUT_RATE, Pcm, SpeechChunk, TurnSpeech, WordTime
 from visavis.providers.base import ProviderError, TextToSpeech
@@ -16,8 +17,13 @@ class Speaker:
         self._tts = tts
         self.voice = voice
 
-    async def speak(self, turn_id: int, clauses: AsyncIterator[str]) -> AsyncIterator[TurnSpeech]:
-        """Speak clauses as they arrive. One retry when nothing has been spoken yet."""
+    async def speak(
+        self, turn_id: int, clauses: AsyncIterator[Clause]
+    ) -> AsyncIterator[TurnSpeech]:
+        """Speak clauses as they arrive, feelings in their places.
+
+        One retry when nothing has been spoken yet.
+        """
         resampler = Resampler()
         position_s = 0.0
         async with closing(clauses):
@@ -26,10 +32,13 @@ class Speaker:
                 try:
                     async with closing(self._tts.speak(text.stream(), voice=self.voice)) as chunks:
                         async for chunk in chunks:
-                            sound = resampler.resample(with_words(chunk))
+                            sound = text.script.place(resampler.resample(with_words(chunk)))
                             speech = TurnSpeech(turn_id, position_s, sound)
                             position_s = speech.end_s
                             yield speech
+                    if position_s and (left := text.script.rest()):
+                        nothing = SpeechChunk(np.zeros(0, np.int16), OUTPUT_RATE, "")
+                        yield TurnSpeech(turn_id, position_s, replace(nothing, emotions=left))
                     return
                 except ProviderError as error:
                     if last_try or position_s or text.failed or not error.retryable:
@@ -37,11 +46,12 @@ class Speaker:
 
 
 class _Replay:
-    """Clauses that can be read once more from the start."""
+    """The words of clauses; they can be read once more from the start."""
 
-    def __init__(self, clauses: AsyncIterator[str]) -> None:
+    def __init__(self, clauses: AsyncIterator[Clause]) -> None:
         self._clauses = clauses
         self._taken: list[str] = []
+        self.script = Script()
         self.failed = False
         """The clauses themselves could not be had: no matter of the voice."""
 
@@ -50,8 +60,10 @@ class _Replay:
             yield clause
         try:
             async for clause in self._clauses:
-                self._taken.append(clause)
-                yield clause
+                self.script.add(clause)
+                if clause.text:
+                    self._taken.append(clause.text)
+                    yield clause.text
         except ProviderError:
             self.failed = True
             raise

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from visavis.conversation.feelings import Clause
+
 T = TypeVar("T")
 
 
@@ -28,14 +30,15 @@ async def each(stream: AsyncIterator[T], first: Callable[[], None]) -> AsyncIter
             yield item
 
 
-async def noted(texts: AsyncIterator[str], into: list[str]) -> AsyncIterator[str]:
-    """``texts``, written down as they pass."""
-    async with closing(texts):
-        async for text in texts:
-            into.append(text)
-            yield text
+async def noted(clauses: AsyncIterator[Clause], into: list[str]) -> AsyncIterator[Clause]:
+    """``clauses``, their words written down as they pass."""
+    async with closing(clauses):
+        async for clause in clauses:
+            if clause.text:
+                into.append(clause.text)
+            yield clause
 
 
-async def once(text: str) -> AsyncIterator[str]:
+async def once(item: T) -> AsyncIterator[T]:
     """A stream of one."""
-    yield text
+    yield item

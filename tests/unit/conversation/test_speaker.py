@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from visavis.conversation.feelings import Clause, Cue
 from visavis.conversation.speaker import Resampler, Speaker, with_words
 from visavis.conversation.streams import once
 from visavis.media import OUTPUT_RATE, SpeechChunk, WordTime
@@ -31,8 +32,8 @@ class ScriptedTts:
 
 
 async def two():
-    yield "One two."
-    yield "Three."
+    yield Clause("One two.")
+    yield Clause("Three.")
 
 
 BUSY = ProviderError("busy", "Try again.", retryable=True)
@@ -78,7 +79,7 @@ async def test_no_further_retry(tts):
 
 async def test_a_failure_of_the_text_is_not_retried_here():
     async def broken():
-        yield "One two."
+        yield Clause("One two.")
         raise BUSY
 
     tts = ScriptedTts()
@@ -108,7 +109,7 @@ async def test_clauses_are_closed_with_the_speech():
     async def endless():
         try:
             while True:
-                yield "Again and again."
+                yield Clause("Again and again.")
         finally:
             closed.append(True)
 
@@ -120,3 +121,63 @@ async def test_clauses_are_closed_with_the_speech():
 
 async def test_once():
     assert [text async for text in once("x")] == ["x"]
+
+
+class InSentences(ScriptedTts):
+    """Two words a chunk, a tenth of a second each, whatever the clauses are."""
+
+    async def speak(self, text, *, voice):
+        async for clause in text:
+            words = clause.replace("7", "seven").split()
+            for at in range(0, len(words), 2):
+                part = words[at : at + 2]
+                yield SpeechChunk(sine(4800 * len(part), OUTPUT_RATE), OUTPUT_RATE, " ".join(part))
+
+
+def felt_at(speech):
+    return [
+        (emotion.emotion, emotion.intensity, pytest.approx(piece.start_s + emotion.at_s, abs=0.02))
+        for piece in speech
+        for emotion in piece.chunk.emotions
+    ]
+
+
+async def clauses_of(*clauses):
+    for clause in clauses:
+        yield clause
+
+
+async def test_a_feeling_begins_with_its_word_whatever_chunks_the_voice_makes():
+    text = clauses_of(
+        Clause("aa bb cc dd.", (Cue("happy", 0.7), Cue("sad", 0.5, 3))),
+        Clause("ee ff gg.", (Cue("neutral", 1.0, 1),)),
+        Clause("", (Cue("thoughtful", 0.2),)),
+    )
+    speech = [piece async for piece in Speaker(InSentences(), "v").speak(1, text)]
+    assert len(speech) == 5
+    assert felt_at(speech) == [
+        ("happy", 0.7, 0.0),
+        ("sad", 0.5, 0.3),
+        ("neutral", 1.0, 0.5),
+        ("thoughtful", 0.2, 0.45),
+    ]
+
+
+async def test_words_written_out_by_the_voice_shift_no_feeling_after_them():
+    text = clauses_of(
+        Clause("7 7 7 7 a b."), Clause("cc dd.", (Cue("sad", 1.0),)), Clause("ee ff.")
+    )
+    speech = [piece async for piece in Speaker(InSentences(), "v").speak(1, text)]
+    assert [piece.chunk.text for piece in speech if piece.chunk.emotions] == ["cc dd."]
+    assert felt_at(speech) == [("sad", 1.0, 0.6)]
+
+
+async def test_a_retry_feels_everything_once():
+    text = clauses_of(Clause("One two.", (Cue("happy", 0.5),)), Clause("Three."))
+    speech = [piece async for piece in Speaker(ScriptedTts(BUSY), "v").speak(1, text)]
+    assert felt_at(speech) == [("happy", 0.5, 0.0)]
+
+
+async def test_feelings_alone_make_no_speech():
+    text = clauses_of(Clause("", (Cue("happy", 0.5),)))
+    assert [piece async for piece in Speaker(ScriptedTts(), "v").speak(1, text)] == []
