@@ -96,6 +96,7 @@ class Playout:
         self._starved = False
         self._base_phase = Phase.IDLE
         self._phase = Phase.IDLE
+        self._user_quiet_since_us: int | None = None
         self._phase_since_us = clock()
         self._ticks = 0
         self.video = VideoPump(room, avatar, encoder, render)
@@ -160,6 +161,12 @@ class Playout:
         """What the agent does while it does not speak."""
         with self._lock:
             self._base_phase = phase
+            self._user_quiet_since_us = None
+
+    def user_paused(self, since_us: int) -> None:
+        """The user is quiet since ``since_us``, but perhaps not done; true until the next phase."""
+        with self._lock:
+            self._user_quiet_since_us = since_us
 
     def tick(self, capture_us: int) -> None:
         """Hand over the next 20 ms. Called by one thread at a time."""
@@ -191,7 +198,9 @@ class Playout:
         if phase is not self._phase:
             self._phase, self._phase_since_us = phase, capture_us
         turn_id = timeline.turn_id if timeline else self._forgotten
-        return sound, Playhead(capture_us, phase, self._phase_since_us, turn_id, position_s)
+        quiet_us = self._user_quiet_since_us
+        since_us = self._phase_since_us
+        return sound, Playhead(capture_us, phase, since_us, turn_id, position_s, quiet_us)
 
     def _speech(self) -> tuple[Pcm, float | None]:
         """The next tick of the turn being spoken, and its position (None in silence)."""

@@ -78,6 +78,7 @@ class TurnTaking(Turns):
                 self._pause(self._hearing, self._hearing.transcriber, event)
             case ear.UtteranceResumed():
                 self._withdraw(self._hearing)
+                self._playout.set_phase(Phase.LISTENING)
             case ear.UtteranceEnded():
                 self._end_utterance(self._hearing, event)
 
@@ -200,6 +201,7 @@ class TurnTaking(Turns):
         turn.mark("pause_detected_ms", event.at_us)
         transcriber.pause()
         self._playout.set_phase(Phase.LISTENING)
+        self._playout.user_paused(event.last_voiced_us)
 
     def _withdraw(self, turn: Turn) -> None:
         """The user goes on: the answer that was being prepared is dropped unseen."""

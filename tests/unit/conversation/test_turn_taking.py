@@ -7,6 +7,7 @@ from visavis import events as ev
 from visavis.avatar.base import Phase
 from visavis.conversation.listener import (
     UtteranceAudio,
+    UtterancePaused,
     UtteranceResumed,
 )
 from visavis.media import now_us
@@ -235,6 +236,29 @@ async def test_last_words_are_said_over_everything(talk):
     await talk.play(1.0)
     assert last.done()
     assert len(talk.all(ev.UserStartedSpeaking)) == 1
+
+
+async def test_the_face_learns_of_pauses_within_what_the_user_says(talk):
+    def quiet_since():
+        talk.stage.tick(2)
+        return talk.stage.avatar.frames[-1].user_quiet_since_us
+
+    talk.stt.texts += ["I would", "I would like", "No,"]
+    await talk.start()
+    assert quiet_since() is None
+    await talk.hear(UtterancePaused(5_000_000, 5_130_000))
+    assert quiet_since() == 5_000_000
+    await talk.hear(UtteranceResumed(), UtteranceAudio(CHUNK))
+    assert quiet_since() is None
+    await talk.hear(UtterancePaused(7_000_000, 7_130_000))
+    assert quiet_since() == 7_000_000
+    await talk.end()
+    assert quiet_since() is None
+    await talk.start()
+    await talk.pause()
+    assert quiet_since() is not None
+    talk.turns.stop()
+    assert quiet_since() is None
 
 
 async def test_phases_follow_the_conversation(talk):
