@@ -20,7 +20,7 @@ BROW = [(-1.12, 1.38, 0.80), (-0.6, 1.50, 1.0), (0.1, 1.66, 0.96), (0.75, 1.69, 
         (1.2, 1.55, 0.52), (1.48, 1.40, 0.26)]  # fmt: skip
 """(x, y) from the eye's centre in eye radii, relative width."""
 
-GAIN = {"browInnerUp": 1.5, "browOuterUp": 1.5, "browDown": 1.4, "mouthSmile": 0.7}
+GAIN = {"browInnerUp": 1.6, "browOuterUp": 1.6, "browDown": 1.6, "mouthSmile": 0.7}
 """The face units move a stylised brow too little, and crease a cheek that smiles at rest."""
 
 

@@ -162,7 +162,7 @@ def _distances(neighbours: dict[int, set[int]], start: list[int]) -> dict[int, i
 class Brows:
     """Short hairs along the brow line; each is carried by the skin triangle under its root."""
 
-    def __init__(self, head: Head, per_side: int = 620) -> None:
+    def __init__(self, head: Head, per_side: int = 430) -> None:
         rng = np.random.default_rng(4)
         line = head.brow_line()
         points, widths = np.array([p for p, _ in line]), np.array([w for _, w in line])
@@ -176,7 +176,7 @@ class Brows:
                 p = (points[k] * (1 - f) + points[k + 1] * f) * flip
                 tangent = unit(tangents[k] * (1 - f) + tangents[k + 1] * f) * flip
                 across = np.clip(rng.normal() * 0.55, -1.2, 1.2)  # denser amid: a soft edge
-                p[1] += 1.25 * across * (widths[k] * (1 - f) + widths[k + 1] * f)
+                p[1] += 1.5 * across * (widths[k] * (1 - f) + widths[k + 1] * f)
                 root, normal, triangle = head.nearest(p)
                 hairs.append(self._hair(head, root, normal, tangent, at / len(points), across, rng))
                 corners = head.triangles[triangle]

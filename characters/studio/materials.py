@@ -135,7 +135,8 @@ def skin(texture: Path) -> bpy.types.Material:
         Subsurface_Weight=1.0,
         Subsurface_Scale=0.08,
         IOR=1.4,
-        Coat_Weight=0.05,
+        Specular_IOR_Level=0.36,
+        Coat_Weight=0.03,
         Coat_Roughness=0.4,
     )
     surface.inputs["Subsurface Radius"].default_value = (1, 0.42, 0.25)

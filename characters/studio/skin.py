@@ -1,5 +1,6 @@
 """Paints the skin and iris textures in numpy, in MakeHuman's texture layout."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,7 @@ def paint_skin(head: "Head", path: Path, size: int = 2048) -> None:
     _blush(paint, head, mirrored, mottle, read_mask("ears", size)[covered])
     lids = read_mask("eyelids", size)[covered]
     paint.mix(base * [0.80, 0.63, 0.58], spec.skin.lid_amount * lids)
+    _lines(paint, head, mirrored)
     paint.colour *= (1 + 0.012 * mottle + 0.006 * noise(at, 45))[..., None]
 
     lips = ndimage.gaussian_filter(read_mask("lips", size), 1.5)[covered]
@@ -112,12 +114,48 @@ def _blush(
     paint.mix(red, 0.5 * k * ears)
 
 
+def _lines(paint: Paint, head: "Head", at: np.ndarray) -> None:
+    """Soft creases: nose to mouth, under the eye, crow's feet, two across the forehead."""
+    m, amount = head.measures, head.spec.skin.lines
+    if not amount:
+        return
+    x, y, r = float(m.eye[0]), m.eye_y, m.eye_radius
+    nose, mouth = float(m.nose[1]), float(m.mouth[1])
+    half_mouth = float(np.abs(head.rest[head.is_lip, 0]).max())
+    brow = y + 1.75 * r
+    creases = [
+        ([(0.17, nose + 0.07), (0.235, nose - 0.02), (half_mouth + 0.055, mouth + 0.10),
+          (half_mouth + 0.075, mouth - 0.01)], 0.016, 0.55),
+        ([(x - 1.0 * r, y - 0.95 * r), (x - 0.2 * r, y - 1.42 * r), (x + 0.8 * r, y - 1.35 * r)],
+         0.018, 0.35),
+        *(([(x + 1.62 * r, y + rise * 0.12 * r), (x + 2.0 * r, y + rise * 0.42 * r)], 0.008, 0.4)
+          for rise in (1, 0, -1)),
+        *(([(0.0, brow + up), (0.3, brow + up + 0.03), (0.5, brow + up + 0.0)], 0.012, 0.22)
+          for up in (0.30, 0.44)),
+    ]  # fmt: skip
+    front = np.clip((at[:, 2] - m.mouth[2] + 0.75) / 0.1, 0, 1)  # not the back of the head
+    shade = to_linear(head.spec.skin.base) * [0.55, 0.42, 0.38]
+    for corners, width, strength in creases:
+        away = _away_from(np.array(corners), at[:, :2])
+        paint.mix(shade, amount * strength * front * np.exp(-0.5 * (away / width) ** 2))
+
+
+def _away_from(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Distance of (n, 2) points from a broken line, growing past its ends so that it fades out."""
+    line = np.concatenate([np.linspace(a, b, 12) for a, b in pairwise(corners)])
+    taper = 1 + 0.9 * np.abs(np.linspace(-1, 1, len(line))) ** 3
+    distance = np.full(len(points), 9.0)
+    for point, thin in zip(line, taper, strict=True):
+        distance = np.minimum(distance, np.hypot(*(points - point).T) * thin)
+    return distance
+
+
 def _brow_shadow(paint: Paint, head: "Head", at: np.ndarray) -> None:
     distance = np.full(len(at), 9.0)
     for point, width in head.brow_line():
         away = np.linalg.norm((at - np.abs(point)) / [1, 1, 1.6], axis=-1) / max(width, 0.008)
         distance = np.minimum(distance, away)
-    paint.mix(to_linear(head.spec.hair.brow), 0.3 * np.clip(1.3 - distance, 0, 1))
+    paint.mix(to_linear(head.spec.hair.brow), 0.26 * np.clip(1.3 - distance, 0, 1))
 
 
 def position_map(head: "Head", size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ class Skin:
     lips: str
     lips_amount: float
     lid_amount: float = 0.2
+    lines: float = 0.0
+    """How much a life of smiling shows: the lines of cheek, eye and forehead."""
 
 
 HAIRLINE = ((0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.10), (79, -0.05),
@@ -19,6 +21,11 @@ HAIRLINE = ((0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.1
 """(azimuth from the front in degrees, height as a share of eye-to-crown)."""
 ROUND_HAIRLINE = ((0, 0.71), (15, 0.705), (28, 0.665), (40, 0.58), (50, 0.44), (60, 0.20),
                   (70, -0.08), (78, -0.04), *HAIRLINE[7:])  # fmt: skip
+SIDEBURN_HAIRLINE = ((0, 0.61), (22, 0.63), (38, 0.69), (50, 0.60), (58, 0.44), (63, 0.20),
+                     (66, -0.12), (70, -0.34), (77, -0.34), (81, -0.10), (88, 0.16),
+                     *HAIRLINE[8:])  # fmt: skip
+RECEDING_HAIRLINE = ((0, 0.68), (14, 0.71), (28, 0.84), (40, 0.80), (50, 0.62), (58, 0.44),
+                     *SIDEBURN_HAIRLINE[5:])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,19 @@ class Hair:
     """x of the parting at the crown, in decimetres; positive is the character's left."""
     length: float
     """How far below the chin the tips end, in decimetres; of short hair, how long it is."""
-    style: Literal["bob", "coils"] = "bob"
+    style: Literal["bob", "coils", "short"] = "bob"
     grey: float = 0.0
     """Share of the hair that has gone grey, most at the temples."""
     hairline: tuple[tuple[float, float], ...] = HAIRLINE
+    beard: float = 0.0
+    """Length of a short beard, decimetres; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Outfit:
+    kind: Literal["sweater", "shirt", "blazer"] = "sweater"
+    under: str = "#e8e6e1"
+    """Colour of the jersey that a blazer is worn over."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +92,11 @@ class CharacterSpec:
     hair: Hair
     iris: Iris
     cloth: str
+    """Colour of the outermost garment."""
     brow_width: float
     rest: dict[str, float] = field(default_factory=dict)
     """Face units of the resting face."""
     earrings: str | None = None
     """Colour of the metal, if there are any."""
+    outfit: Outfit = Outfit()
     background: Background = field(default_factory=lambda: Background("#ffffff", "#cccccc"))
