@@ -14,12 +14,12 @@ EASE = 0.10
 
 
 class Sweater:
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, colour: str) -> None:
         self.head = head
-        self.point, self.normal = _neckline(head)
-        look = materials.knit(head.spec.cloth)
-        shell = self._shell(look)
-        rim = _cut_at_neckline(shell, self.point, self.normal)
+        self.point, self.normal = neckline(head)
+        look = materials.knit(colour)
+        shell = body_shell(head, look)
+        rim = cut_at_neckline(shell, self.point, self.normal, EASE)
         thickness = shell.modifiers.new("thickness", "SOLIDIFY")
         thickness.thickness, thickness.offset = 0.05, -1
         self._collar(rim, look)
@@ -32,18 +32,10 @@ class Sweater:
         on_body = self.head.head_weight[list(face.v)].max() < 0.7
         return bool((below or beside_neck) and on_body)
 
-    def _shell(self, look: bpy.types.Material) -> bpy.types.Object:
-        head = self.head
-        faces = [f for f in head.faces if head.head_weight[list(f.v)].max() < 0.75]
-        index = np.unique([i for f in faces for i in f.v])
-        place = {v: i for i, v in enumerate(index)}
-        polygons = [[place[i] for i in f.v] for f in faces]
-        return materials.add_mesh("sweater", head.rest[index], polygons, look, subdivide=2)
-
     def _collar(self, rim: np.ndarray, look: bpy.types.Material) -> None:
         """A tube of oval section along the rim, leaning in towards the neck."""
         count, sides = 96, 14
-        line = _resampled_loop(rim, count)
+        line = resampled_loop(rim, count)
         for _ in range(12):
             line = line * 0.5 + 0.25 * (np.roll(line, 1, 0) + np.roll(line, -1, 0))
         tangent = unit(np.roll(line, -1, 0) - np.roll(line, 1, 0))
@@ -63,7 +55,16 @@ class Sweater:
         materials.add_mesh("collar", tube, faces, look)
 
 
-def _neckline(head: Head) -> tuple[np.ndarray, np.ndarray]:
+def body_shell(head: Head, look: bpy.types.Material) -> bpy.types.Object:
+    """The body's own surface up to the neck, as a subdivided mesh."""
+    faces = [f for f in head.faces if head.head_weight[list(f.v)].max() < 0.75]
+    index = np.unique([i for f in faces for i in f.v])
+    place = {v: i for i, v in enumerate(index)}
+    polygons = [[place[i] for i in f.v] for f in faces]
+    return materials.add_mesh("cloth", head.rest[index], polygons, look, subdivide=2)
+
+
+def neckline(head: Head) -> tuple[np.ndarray, np.ndarray]:
     """A plane through the base of the neck, front lower than back, clear of the shoulders."""
     skin = head.rest[:13380]
     weight = head.head_weight[:13380]
@@ -77,7 +78,9 @@ def _neckline(head: Head) -> tuple[np.ndarray, np.ndarray]:
     return front + normal * max(0.0, clear), normal
 
 
-def _cut_at_neckline(shell: bpy.types.Object, point: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def cut_at_neckline(
+    shell: bpy.types.Object, point: np.ndarray, normal: np.ndarray, ease: float
+) -> np.ndarray:
     """Cuts and loosens the shell in place; returns the loop of the cut, MakeHuman axes."""
     mesh = bmesh.new()
     mesh.from_mesh(shell.data)
@@ -95,7 +98,7 @@ def _cut_at_neckline(shell: bpy.types.Object, point: np.ndarray, normal: np.ndar
         )
     mesh.normal_update()
     for v in mesh.verts:
-        v.co += v.normal * EASE
+        v.co += v.normal * ease
     rim = max(_boundary_loops(mesh), key=lambda loop: loop[:, 2].mean())
     mesh.to_mesh(shell.data)
     mesh.free()
@@ -122,7 +125,7 @@ def _boundary_loops(mesh: bmesh.types.BMesh) -> list[np.ndarray]:
     return loops
 
 
-def _resampled_loop(loop: np.ndarray, count: int) -> np.ndarray:
+def resampled_loop(loop: np.ndarray, count: int) -> np.ndarray:
     closed = np.r_[loop, loop[:1]]
     length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))]
     at = np.linspace(0, length[-1], count, endpoint=False)

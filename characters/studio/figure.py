@@ -12,12 +12,15 @@ from .coils import Coils
 from .hair import Bob
 from .makehuman import Face
 from .mouth import Jaw, add_tongue
+from .short_hair import Beard, ShortHair
 from .skin import paint_iris, paint_skin
 from .spec import CharacterSpec
+from .tailoring import Blazer, Shirt
 
-STRANDS = 30_000
-STYLES = {"bob": Bob, "coils": Coils}
-HAIR_RADIUS = {"bob": 0.0080, "coils": 0.0042}
+STRANDS = {"bob": 30_000, "coils": 44_000}
+STYLES = {"bob": Bob, "coils": Coils, "short": ShortHair}
+HAIR_RADIUS = {"bob": 0.0080, "coils": 0.0036, "short": 0.0062}
+BEARD_RADIUS = 0.0036
 GREY_MELANIN = 0.06
 
 
@@ -31,8 +34,8 @@ class Figure:
         if not skin.exists():
             paint_skin(head, skin)
         paint_iris(spec.iris, iris)
-        sweater = Sweater(head)
-        self._add_skin([f for f in head.faces if not sweater.covers(f)], materials.skin(skin))
+        clothes = _dress(head)
+        self._add_skin([f for f in head.faces if not clothes.covers(f)], materials.skin(skin))
         self._jaws = [Jaw(head, "upper", 0.05, 0.0), Jaw(head, "lower", 0.025, -0.055)]
         self._tongue, self._tongue_index = add_tongue(head)
         eyes.add_eyeballs(head, iris)
@@ -45,8 +48,10 @@ class Figure:
         )
         self._brows = eyes.Brows(head)
         brow = materials.plain("brow", spec.hair.brow, 0.6)
-        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0021, 0.85, brow)
-        self._add_hair(STYLES[spec.hair.style](head).strands(STRANDS))
+        self._brow_curves = materials.add_strands("brows", self._brows.rest, 0.0020, 0.9, brow)
+        self._add_hair("hair", STYLES[spec.hair.style](head).strands(STRANDS[spec.hair.style]))
+        self._beard = Beard(head) if spec.hair.beard else None
+        self._beard_curves = self._add_hair("beard", self._beard.rest) if self._beard else []
 
     def pose(self, units: dict[str, float]) -> np.ndarray:
         """Moves the face; returns the base mesh's vertices in that pose."""
@@ -57,6 +62,10 @@ class Figure:
             jaw.move(vertices)
         materials.move_strands(self._lash_curves, self._lashes.at(vertices))
         materials.move_strands(self._brow_curves, self._brows.at(vertices))
+        if self._beard:
+            hairs = self._beard.at(vertices)
+            for curves, kind in self._beard_curves:
+                materials.move_strands(curves, hairs[kind])
         return vertices
 
     def skin_surface(self) -> np.ndarray:
@@ -73,8 +82,13 @@ class Figure:
         mesh.loop_triangles.foreach_get("vertices", flat)
         return flat.reshape(-1, 3)
 
-    def _add_hair(self, hairs: np.ndarray) -> None:
-        """Hairs in their colour; a share of them grey, more of those towards the temples."""
+    def _add_hair(self, name: str, hairs: np.ndarray) -> list[tuple[bpy.types.Object, np.ndarray]]:
+        """Hairs in their colour; a share of them grey, more of those towards the temples.
+
+        Returns the curves of each colour, with a mask of the hairs that they are.
+        """
+        radius = BEARD_RADIUS if name == "beard" else HAIR_RADIUS[self.head.spec.hair.style]
+        added = []
         hair, m = self.head.spec.hair, self.head.measures
         temple = np.exp(-np.clip(m.above_hairline(hairs[:, 0]), 0, None) / 0.35)
         luck = np.random.default_rng(5).random(len(hairs))
@@ -82,7 +96,9 @@ class Figure:
         for kind, melanin in ((~grey, hair.melanin), (grey, GREY_MELANIN)):
             if kind.any():
                 look = materials.strands(melanin, hair.redness)
-                materials.add_strands("hair", hairs[kind], HAIR_RADIUS[hair.style], 0.7, look)
+                curves = materials.add_strands(name, hairs[kind], radius, 0.7, look)
+                added.append((curves, kind))
+        return added
 
     def _add_skin(self, faces: list[Face], look: bpy.types.Material) -> None:
         self._skin_index = np.unique([i for f in faces for i in f.v])
@@ -91,3 +107,12 @@ class Figure:
         polygons = [[place[i] for i in f.v] for f in faces]
         rest = self.head.rest[self._skin_index]
         self._skin = materials.add_mesh("skin", rest, polygons, look, uvs, subdivide=2)
+
+
+def _dress(head: Head) -> Sweater | Shirt | Blazer:
+    kind = head.spec.outfit.kind
+    if kind == "shirt":
+        return Shirt(head)
+    if kind == "blazer":
+        return Blazer(head)
+    return Sweater(head, head.spec.cloth)
