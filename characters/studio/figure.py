@@ -17,7 +17,7 @@ from .skin import paint_iris, paint_skin
 from .spec import CharacterSpec
 from .tailoring import Blazer, Shirt
 
-STRANDS = {"bob": 30_000, "coils": 44_000}
+STRANDS = {"bob": 30_000, "coils": 44_000, "short": 34_000}
 STYLES = {"bob": Bob, "coils": Coils, "short": ShortHair}
 HAIR_RADIUS = {"bob": 0.0080, "coils": 0.0036, "short": 0.0062}
 BEARD_RADIUS = 0.0036
