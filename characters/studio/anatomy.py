@@ -20,7 +20,13 @@ BROW = [(-1.12, 1.38, 0.80), (-0.6, 1.50, 1.0), (0.1, 1.66, 0.96), (0.75, 1.69, 
         (1.2, 1.55, 0.52), (1.48, 1.40, 0.26)]  # fmt: skip
 """(x, y) from the eye's centre in eye radii, relative width."""
 
-GAIN = {"browInnerUp": 1.6, "browOuterUp": 1.6, "browDown": 1.6, "mouthSmile": 0.7}
+GAIN = {
+    "browInnerUp": 2.2,
+    "browOuterUp": 2.0,
+    "browDown": 2.0,
+    "mouthFrown": 1.7,
+    "mouthSmile": 0.7,
+}
 """The face units move a stylised brow too little, and crease a cheek that smiles at rest."""
 
 
@@ -132,6 +138,19 @@ class Head:
             line.append((np.array(hit), float(width) * self.spec.brow_width))
         return line
 
+    def beard_amount(self, points: np.ndarray) -> np.ndarray:
+        """0 to 1: how densely a short beard grows at points of the face at rest."""
+        m = self.measures
+        x, drop = np.abs(points[:, 0]), m.mouth[1] - points[:, 1]
+        cheek_line = 0.03 - 0.66 * smoothstep(0.28, 1.0, x)
+        jaw = smoothstep(0.0, 0.10, drop - cheek_line)
+        below = 1 - smoothstep(0.06, 0.24, drop + 0.25 * x - (m.mouth[1] - m.chin_y))
+        lips = np.exp(-((x / 0.38) ** 4) - ((drop - 0.02) / 0.125) ** 4)
+        arch = (drop + 0.125 - 1.0 * x * x) / 0.075
+        moustache = np.exp(-((x / 0.40) ** 6) - arch**4)
+        ahead = smoothstep(0.05, 0.3, points[:, 2])
+        return np.clip(np.maximum(jaw * below * (1 - lips), moustache) * ahead, 0, 1)
+
     def _lower_arms(self) -> None:
         for side, sign in (("l", 1), ("r", -1)):
             joint = self.mesh.group_vertices(f"joint-{side}-shoulder")
@@ -206,7 +225,13 @@ def _ends_rest(name: str) -> list[str]:
     if name.startswith("eyeWide"):
         return [f"eyeBlink{side}"]
     if name.startswith("mouthSmile"):
-        return [f"mouthPress{side}", "mouthRollLower", "mouthPucker", "mouthFunnel"]
+        return [
+            f"mouthFrown{side}",
+            f"mouthPress{side}",
+            "mouthRollLower",
+            "mouthPucker",
+            "mouthFunnel",
+        ]
     return []
 
 
