@@ -52,7 +52,9 @@ class Bake:
         return pictures.patch(neutral, pictures.load(path), box)
 
     def portrait(self) -> bytes:
-        """The neutral face, larger than the texture, on its background."""
+        """The neutral face on its background, no smaller than ``PORTRAIT``."""
+        if self.size >= PORTRAIT:
+            return pictures.portrait(self.neutral(), self.spec.background)
         path = self.work / "portrait.png"
         if not path.exists():
             self.figure.pose({})
@@ -95,6 +97,7 @@ def assemble(bake: Bake, keys: list[str]) -> rig.Rig:
             consent=rig.Consent(subject="synthetic"),
             background=(spec.background.inner, spec.background.outer),
             pivot=face.neck_pivot(),
+            voice=spec.voice,
             seed=7,
             keys=poses,
         ),

@@ -64,6 +64,7 @@ AVA = CharacterSpec(
         "browOuterUp": 0.12,
     },
     background=Background("#eaf0ef", "#afc0c2"),
+    voice="heart",
 )
 
 MARA = CharacterSpec(
@@ -127,6 +128,7 @@ MARA = CharacterSpec(
         "browOuterUp": 0.12,
     },
     background=Background("#f3ece3", "#c9b6a4"),
+    voice="heart",
     earrings="#e0b35a",
 )
 
@@ -170,7 +172,7 @@ LEO = CharacterSpec(
         melanin=0.93,
         redness=0.3,
         parting=0.36,
-        length=0.52,
+        length=0.62,
         style="short",
         hairline=SIDEBURN_HAIRLINE,
     ),
@@ -217,22 +219,22 @@ OTIS = CharacterSpec(
     arm_angle=42,
     skin=Skin("#c9936f", "#c65f4a", 0.22, "#b06a5f", 0.5, 0.25),
     hair=Hair(
-        "#8d7a6c",
-        "#6d625b",
-        melanin=0.42,
-        redness=0.1,
+        "#6e625b",
+        "#5d544f",
+        melanin=0.80,
+        redness=0.0,
         parting=0.30,
         length=0.30,
         style="short",
-        grey=0.62,
+        grey=0.66,
         hairline=RECEDING_HAIRLINE,
-        beard=0.10,
+        beard=0.075,
     ),
-    iris=Iris("#6d86a0", "#2f4459", "#131c26"),
-    cloth="#2b3a55",
+    iris=Iris("#66584a", "#332b24", "#14100d"),
+    cloth="#3a3f47",
     brow_width=0.023,
     rest={"eyeWide": 0.3, "mouthSmile": 0.52, "cheekSquint": 0.18, "browOuterUp": 0.08},
-    outfit=Outfit("blazer", under="#d9d4ca"),
+    outfit=Outfit("blazer", under="#7d3b35"),
     background=Background("#f1efe9", "#bdb8ab"),
 )
 

@@ -24,7 +24,7 @@ ROUND_HAIRLINE = ((0, 0.71), (15, 0.705), (28, 0.665), (40, 0.58), (50, 0.44), (
 SIDEBURN_HAIRLINE = ((0, 0.61), (22, 0.63), (38, 0.69), (50, 0.60), (58, 0.44), (63, 0.20),
                      (66, -0.12), (70, -0.34), (77, -0.34), (81, -0.10), (88, 0.16),
                      *HAIRLINE[8:])  # fmt: skip
-RECEDING_HAIRLINE = ((0, 0.68), (14, 0.71), (28, 0.84), (40, 0.80), (50, 0.62), (58, 0.44),
+RECEDING_HAIRLINE = ((0, 0.63), (14, 0.65), (28, 0.76), (40, 0.76), (50, 0.62), (58, 0.44),
                      *SIDEBURN_HAIRLINE[5:])  # fmt: skip
 
 
@@ -96,6 +96,8 @@ class CharacterSpec:
     brow_width: float
     rest: dict[str, float] = field(default_factory=dict)
     """Face units of the resting face."""
+    voice: str | None = None
+    """The voice that suits, as in an agent."""
     earrings: str | None = None
     """Colour of the metal, if there are any."""
     outfit: Outfit = Outfit()
