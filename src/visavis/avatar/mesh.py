@@ -4,12 +4,14 @@ The face is the MediaPipe mesh. Around it lie rings that grow from the outline o
 border of the picture: hair, neck and shoulders, which turn with the head above and not below.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visavis.avatar.coefficients import INDEX, Pose
+from visavis.avatar.posing import express, not_past, press, turn, turn_rings, undo
 from visavis.avatar.rig import Rig
 from visavis.avatar.topology import (
     CHIN,
@@ -75,7 +77,7 @@ class Mesh:
         source = np.concatenate([points[OVAL, :2], rings[:, :2]])
         return cls(
             points=points,
-            deltas=deltas.reshape(len(deltas), -1),
+            deltas=np.ascontiguousarray(deltas),
             unit=unit,
             pivot=pivot,
             triangles=_facing(points, triangles()),
@@ -91,73 +93,61 @@ class Mesh:
 @dataclass(frozen=True, slots=True)
 class Posed:
     """The mesh in a pose: ``still`` (478, 3) before the head turns, ``face`` (478, 2) after,
-    ``rings`` with the outline first, and the turn itself."""
+    ``rings`` with the outline first, and the turn itself: ``rotation`` (3, 3), and ``rise`` (1,),
+    how much higher breath carries the head. ``place`` writes it anew."""
 
     still: F32
     face: F32
     rings: F32
     rotation: F32
-    shift: F32
+    rise: F32
 
-    def inverse(self, pivot: F32, depth: float) -> F32:
-        """(2, 3): from drawn pixels back to where they were at ``depth`` before the head turned."""
-        forward = self.rotation[:2, :2]
-        behind = self.rotation[:2, 2] * np.float32(depth - pivot[2]) + pivot[:2] + self.shift
-        back = np.linalg.inv(forward)
-        return np.ascontiguousarray(np.column_stack([back, pivot[:2] - back @ behind]), np.float32)
+    @classmethod
+    def empty(cls, mesh: Mesh) -> "Posed":
+        count, around = len(mesh.points), len(OVAL) + len(mesh.ring_points)
+        shapes = ((count, 3), (count, 2), (around, 2), (3, 3), (1,))
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
+    def inverse(self, pivot: F32, depth: float, out: F32) -> F32:
+        """``out`` (2, 3): from drawn pixels back to where they were at ``depth`` before."""
+        undo(self.rotation, pivot, depth, float(self.rise[0]), out)
+        return out
 
 
 def posed(mesh: Mesh, pose: Pose) -> Posed:
     """Where every point goes: expression, closed lips and lids, turned head, breath."""
-    moved = (pose.coefficients @ mesh.deltas).reshape(-1, 3)
-    still = mesh.points + moved
-    _press_lips(still, pose.close)
+    out = Posed.empty(mesh)
+    place(mesh, pose, out)
+    return out
+
+
+def place(mesh: Mesh, pose: Pose, out: Posed) -> None:
+    """``posed`` into arrays that are there already."""
+    express(mesh.points, mesh.deltas, pose.coefficients, out.still)
+    if pose.close > 0:
+        press(out.still, LIP_RINGS, _SEAL, float(pose.close))
+    not_past(out.still, UPPER_LIP, LOWER_LIP)
     for upper, lower, _ in EYES:
-        _not_past(still, upper[1:-1], lower[1:-1])
-    rotation = _rotation(pose)
-    rise = np.float32(pose.breath * 0.014 * mesh.unit)
-    face = (still - mesh.pivot) @ rotation.T + mesh.pivot
-    face[:, 1] -= rise * np.float32(0.6)
-    pulled = still[OVAL] - mesh.points[OVAL]
-    rings = mesh.ring_points + mesh.follow * np.tile(pulled, (len(mesh.follow) // len(OVAL), 1))
-    turned = (rings - mesh.pivot) @ rotation.T + mesh.pivot
-    rings += mesh.head * (turned - rings)
-    rings[:, 1] -= rise * (1 - np.float32(0.4) * mesh.head[:, 0])
-    return Posed(
-        still=still,
-        face=np.ascontiguousarray(face[:, :2]),
-        rings=np.concatenate([face[OVAL, :2], rings[:, :2]]),
-        rotation=rotation,
-        shift=np.array([0, -rise * np.float32(0.6)], np.float32),
+        not_past(out.still, upper, lower)
+    _rotation(pose, out.rotation)
+    breath = float(pose.breath) * 0.014 * mesh.unit
+    rise = 0.6 * breath
+    out.rise[0] = rise
+    turn(out.still, out.rotation, mesh.pivot, rise, out.face)
+    turn_rings(
+        *(mesh.points, out.still, out.face, OVAL, mesh.ring_points, mesh.follow, mesh.head),
+        *(out.rotation, mesh.pivot, breath, out.rings),
     )
 
 
-def _rotation(pose: Pose) -> F32:
-    cy, sy = np.cos(pose.yaw), np.sin(pose.yaw)
-    cp, sp = np.cos(pose.pitch), np.sin(pose.pitch)
-    cr, sr = np.cos(pose.roll), np.sin(pose.roll)
-    roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    yaw = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
-    pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    return (roll @ yaw @ pitch).astype(np.float32)
-
-
-def _press_lips(points: F32, amount: float) -> None:
-    """Draw the lips towards their seam by ``amount``, and never let them pass through."""
-    upper, lower = points[UPPER_LIP[1:-1]], points[LOWER_LIP[1:-1]]
-    if amount > 0:
-        seam = 0.45 * upper + 0.55 * lower
-        for ring, share in enumerate(_SEAL):
-            points[LIP_RINGS[0, ring, 1:-1]] += np.float32(amount) * share * (seam - upper)
-            points[LIP_RINGS[1, ring, 1:-1]] += np.float32(amount) * share * (seam - lower)
-    _not_past(points, UPPER_LIP[1:-1], LOWER_LIP[1:-1])
-
-
-def _not_past(points: F32, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> None:
-    """Where the upper edge is below the lower one, both meet half-way."""
-    excess = np.maximum(points[upper, 1] - points[lower, 1], 0) * np.float32(0.5)
-    points[upper, 1] -= excess
-    points[lower, 1] += excess
+def _rotation(pose: Pose, out: F32) -> None:
+    """Roll after yaw after pitch."""
+    cy, sy = math.cos(pose.yaw), math.sin(pose.yaw)
+    cp, sp = math.cos(pose.pitch), math.sin(pose.pitch)
+    cr, sr = math.cos(pose.roll), math.sin(pose.roll)
+    out[0, 0], out[0, 1], out[0, 2] = cr * cy, -sr * cp - cr * sy * sp, sr * sp - cr * sy * cp
+    out[1, 0], out[1, 1], out[1, 2] = sr * cy, cr * cp - sr * sy * sp, -cr * sp - sr * sy * cp
+    out[2, 0], out[2, 1], out[2, 2] = sy, cy * sp, cy * cp
 
 
 def _shut_at_rest(points: F32, unit: float) -> None:

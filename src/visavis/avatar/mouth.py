@@ -15,7 +15,7 @@ _TONGUE = (150.0, 66.0, 68.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Interior:
+class Painted:
     """The inside of an open mouth: an RGBA picture, the lips it was seen between, its chin's y."""
 
     picture: NDArray[np.uint8] = field(repr=False)
@@ -24,7 +24,7 @@ class Interior:
     chin_y: float
 
 
-def painted(mesh: Mesh) -> Interior:
+def painted(mesh: Mesh) -> Painted:
     """A dark cavity with two rows of teeth and a tongue, as wide as this mouth at rest."""
     width, height = _picture_size(mesh)
     left, seam = mesh.points[UPPER_LIP[0], :2]
@@ -45,7 +45,7 @@ def painted(mesh: Mesh) -> Interior:
     out += upper * round_off * (np.array(_TOOTH) * shine[..., None] - out)
     picture = np.dstack([np.clip(out, 0, 255), np.full((height, width), 255)]).astype(np.uint8)
     picture = cv2.GaussianBlur(picture, (0, 0), max(0.4, 0.009 * wide)).astype(np.uint8)
-    return Interior(
+    return Painted(
         picture=picture,
         upper=_curve(mesh, UPPER_LIP, -0.02),
         lower=_curve(mesh, LOWER_LIP, 0.62),

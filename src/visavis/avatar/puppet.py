@@ -5,7 +5,7 @@ from collections import deque
 
 import numpy as np
 
-from visavis.avatar import kernels
+from visavis.avatar import warming
 from visavis.avatar.animator import Animator, PhaseSpan, Speech, fade
 from visavis.avatar.base import Playhead
 from visavis.avatar.coefficients import ARKIT, Pose
@@ -99,4 +99,4 @@ class Puppet:
 
 def warm_up() -> None:
     """Compile the kernels, or load them from numba's cache, before a session needs them."""
-    kernels.warm_up()
+    warming.warm_up()

@@ -61,6 +61,9 @@ class Consent(_Part):
 
     subject: Literal["synthetic", "self", "licensed"]
     statement: str = Field(default="", max_length=2000)
+    attested_by: str | None = Field(default=None, max_length=200)
+    attested_at: str | None = Field(default=None, max_length=40)
+    """Who said so, and when (ISO 8601)."""
 
 
 class Limits(_Part):
@@ -143,6 +146,12 @@ def portrait(character_id: str) -> bytes:
     """The character's portrait, a WebP picture ready for a web page."""
     with zipfile.ZipFile(find(character_id)) as archive:
         return archive.read("portrait.webp")
+
+
+def manifest(path: Path) -> Manifest:
+    """The manifest of a rig that is trusted already."""
+    with zipfile.ZipFile(path) as archive:
+        return Manifest.model_validate_json(archive.read("avatar.json"))
 
 
 def load(path: Path) -> Rig:
@@ -230,7 +239,7 @@ def _read(files: Mapping[str, bytes]) -> Rig:
         )
         for name, pose in manifest.keys.items()
     )
-    _webp_size("portrait.webp", files["portrait.webp"])
+    webp_size("portrait.webp", files["portrait.webp"])
     return Rig(
         manifest=manifest,
         texture=_picture(files, "texture.webp", size, alpha=True),
@@ -264,7 +273,7 @@ def _picture(files: Mapping[str, bytes], name: str, size: int, *, alpha: bool) -
     """RGBA or RGB pixels, shape (size, size, 4 or 3)."""
     import cv2
 
-    if _webp_size(name, files[name]) != (size, size):
+    if webp_size(name, files[name]) != (size, size):
         raise RigError(f"{name!r} must be {size} by {size} pixels")
     pixels = cv2.imdecode(np.frombuffer(files[name], np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[:2] != (size, size):  # pyright: ignore[reportUnnecessaryComparison]
@@ -288,7 +297,7 @@ def _encode(pixels: Pixels, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _webp_size(name: str, data: bytes) -> tuple[int, int]:
+def webp_size(name: str, data: bytes, largest: int = 2048) -> tuple[int, int]:
     """Width and height from a WebP header (RFC 9649), so that a bomb is never decoded."""
     if len(data) < 30 or data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         raise RigError(f"{name!r} is no WebP picture")
@@ -303,6 +312,6 @@ def _webp_size(name: str, data: bytes) -> tuple[int, int]:
         width, height = (side & 0x3FFF for side in struct.unpack("<HH", data[26:30]))
     else:
         raise RigError(f"{name!r} is no WebP picture")
-    if not (16 <= width <= 2048 and 16 <= height <= 2048):
+    if not (16 <= width <= largest and 16 <= height <= largest):
         raise RigError(f"{name!r} is {width}x{height} pixels")
     return width, height

@@ -11,17 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.avatar.coefficients import Coefficients, vector
+from visavis.avatar.kernels import CELL, Box
+from visavis.avatar.lanes import U8, Sheet, pack
 from visavis.avatar.mesh import F32, I32, Mesh
-from visavis.avatar.mouth import Interior, painted
+from visavis.avatar.mouth import painted
 from visavis.avatar.rig import Key, Rig
 from visavis.avatar.topology import CHIN, EYES, LIP_RINGS, LOWER_LIP, OVAL, UPPER_LIP
 
-U8 = NDArray[np.uint8]
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in pixels, all multiples of ``CELL``."""
-
-CELL = 4
-"""The mesh is drawn into a map with one cell for so many pixels, both ways."""
 REGIONS = ("mouth", "eyes", "brows")
 
 
@@ -32,30 +28,56 @@ class StageKey:
     name: str
     direction: Coefficients = field(repr=False)
     """Its dot product with a pose's coefficients is how much of the key that pose has."""
-    texture: U8 = field(repr=False)
+    sheet: Sheet = field(repr=False)
+    corner: F32
+    """(2,): where in the picture the sheet's first pixel lies; all else is in picture pixels."""
     points: F32 = field(repr=False)
+    """(478, 2)"""
     mask: F32 = field(repr=False)
     box: Box
+    """Where it shows; the sheet is cut to it too."""
     triangles: I32 = field(repr=False)
     fine: I32 = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Eyeball:
-    """``iris``: centre x, y, radius, and the radius where nothing moves; ``depth`` its z."""
+class Interior:
+    """The inside of an open mouth, the lips it was seen between, and its chin's y.
 
-    picture: U8 = field(repr=False)
+    ``corner`` as in ``StageKey``.
+    """
+
+    sheet: Sheet = field(repr=False)
+    corner: F32
+    upper: F32
+    lower: F32
+    chin_y: float
+    tall: float
+    """How far these lips are apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eyeball:
+    """``iris``: centre x, y, radius, and the radius where nothing moves; ``depth`` its z;
+    ``corner`` as in ``StageKey``; ``open`` how far the lids are apart at rest."""
+
+    sheet: Sheet = field(repr=False)
+    corner: F32
     iris: F32
     width: float
     depth: float
+    open: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     size: tuple[int, int]
     mesh: Mesh
-    texture: U8 = field(repr=False)
-    ground: U8 = field(repr=False)
+    source: F32 = field(repr=False)
+    """(478, 2): the mesh's points in the sheet."""
+    sheet: Sheet = field(repr=False)
+    busy: U8 = field(repr=False)
+    """A cell for 4x4 pixels of the sheet: 0 where it is transparent far around."""
     box: Box
     fine: I32 = field(repr=False)
     """Triangles of lips and lids, where the coarse map is not sharp enough."""
@@ -88,12 +110,13 @@ def stage(rig: Rig, size: tuple[int, int]) -> Stage:
     return Stage(
         size=size,
         mesh=mesh,
-        texture=texture,
-        ground=_ground(rig, size),
-        box=_box_of(np.argwhere(texture[..., 3] > 0)[:, ::-1], 12, size),
+        source=np.ascontiguousarray(mesh.points[:, :2]),
+        sheet=pack(texture),
+        busy=_busy(texture),
+        box=_box_of(np.argwhere(texture[..., 3] > 0)[:, ::-1], round(height / 40), size),
         fine=fine,
         keys=keys,
-        interior=_interior(keys["mouth"], mesh),
+        interior=_interior(rig, mesh, size, scale, offset),
         eyes=_eyes(rig, mesh, texture, scale, offset),
         rest=vector(rig.manifest.rest),
         gaze=rig.manifest.limits.gaze,
@@ -103,22 +126,44 @@ def stage(rig: Rig, size: tuple[int, int]) -> Stage:
 def _key(
     key: Key, mesh: Mesh, fine: I32, size: tuple[int, int], scale: float, offset: float
 ) -> StageKey:
-    points = key.landmarks * np.float32(scale)
-    points[:, 0] += np.float32(offset)
+    points = _placed(key.landmarks, scale, offset)
     pose = vector(key.pose.coefficients)
     mask = _region_mask(key.pose.region, mesh)
     inside = mask[mesh.triangles].max(1) > 0
     covered = np.concatenate([mesh.points[mask > 0, :2], points[mask > 0, :2]])
+    box = _box_of(covered, int(0.25 * mesh.unit), size)
+    sheet, corner = _crop(_canvas(key.texture, size), box)
     return StageKey(
         name=key.name,
         direction=pose / np.float32(pose @ pose),
-        texture=_canvas(key.texture, size),
+        sheet=sheet,
+        corner=corner,
         points=np.ascontiguousarray(points[:, :2]),
         mask=mask,
-        box=_box_of(covered, int(0.25 * mesh.unit), size),
+        box=box,
         triangles=np.ascontiguousarray(mesh.triangles[inside]),
         fine=np.ascontiguousarray(fine[mask[fine].max(1) > 0]),
     )
+
+
+def _placed(points: F32, scale: float, offset: float) -> F32:
+    """Texture pixels as output pixels."""
+    out = points * np.float32(scale)
+    out[:, 0] += np.float32(offset)
+    return out
+
+
+def _crop(picture: U8, box: Box) -> tuple[Sheet, F32]:
+    """A part of an RGBA picture as a sheet, and its first corner."""
+    x0, y0, x1, y1 = box
+    return pack(picture[y0:y1, x0:x1]), np.array([x0, y0], np.float32)
+
+
+def _busy(texture: U8) -> U8:
+    """One cell for 4x4 pixels: 1 where there is anything within two cells."""
+    height, width = texture.shape[:2]
+    cells = texture[..., 3].reshape(height // CELL, CELL, width // CELL, CELL).max((1, 3))
+    return cv2.dilate((cells > 0).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.uint8)
 
 
 def _region_mask(region: str, mesh: Mesh) -> F32:
@@ -143,12 +188,19 @@ def _ramp(x: F32, start: float, end: float) -> F32:
     return t * t * (3 - 2 * t)
 
 
-def _interior(mouths: tuple[StageKey, ...], mesh: Mesh) -> Interior:
-    for key in mouths:
-        if key.name == "jawOpen":
-            upper, lower = key.points[UPPER_LIP], key.points[LOWER_LIP]
-            return Interior(key.texture, upper, lower, float(key.points[CHIN, 1]))
-    return painted(mesh)
+def _interior(rig: Rig, mesh: Mesh, size: tuple[int, int], scale: float, offset: float) -> Interior:
+    key = next((key for key in rig.keys if key.name == "jawOpen"), None)
+    if key is None:
+        inside = painted(mesh)
+        picture, upper, lower, chin_y = inside.picture, inside.upper, inside.lower, inside.chin_y
+    else:
+        points = _placed(key.landmarks, scale, offset)[:, :2]
+        upper, lower = (np.ascontiguousarray(points[lip]) for lip in (UPPER_LIP, LOWER_LIP))
+        picture, chin_y = _canvas(key.texture, size), float(points[CHIN, 1])
+    box = _box_of(np.concatenate([upper, lower]), CELL, (picture.shape[1], picture.shape[0]))
+    sheet, corner = _crop(picture, box)
+    tall = float((lower - upper)[:, 1].max())
+    return Interior(sheet, corner, upper, lower, chin_y, tall)
 
 
 def _eyes(
@@ -158,8 +210,7 @@ def _eyes(
     if wide is None:
         points, picture = mesh.points, texture
     else:
-        points = wide.landmarks * np.float32(scale)
-        points[:, 0] += np.float32(offset)
+        points = _placed(wide.landmarks, scale, offset)
         picture = _canvas(wide.texture, (texture.shape[1], texture.shape[0]))
     picture = _without_lids(picture, points, mesh.unit)
     right, left = (_eyeball(picture, points, mesh, eye) for eye in (0, 1))
@@ -167,16 +218,20 @@ def _eyes(
 
 
 def _eyeball(picture: U8, points: F32, mesh: Mesh, eye: int) -> Eyeball:
-    upper, _, iris = EYES[eye]
+    upper, lower, iris = EYES[eye]
     centre = points[iris, :2]
     radius = np.linalg.norm(points[iris + 1 : iris + 5, :2] - centre, axis=1).mean()
     width = float(mesh.points[upper[-1], 0] - mesh.points[upper[0], 0])
     inner = 1.15 * radius
+    loop = points[np.concatenate([upper, lower]), :2]
+    sheet, corner = _crop(picture, _box_of(loop, int(0.2 * mesh.unit), picture.shape[1::-1]))
     return Eyeball(
-        picture=picture,
+        sheet=sheet,
+        corner=corner,
         iris=np.array([*centre, inner, inner + 0.5 * width], np.float32),
         width=width,
         depth=float(mesh.points[upper, 2].mean()),
+        open=float((mesh.points[lower, 1] - mesh.points[upper, 1]).max()),
     )
 
 
@@ -222,22 +277,6 @@ def _bleed(texture: U8) -> U8:
         known[new] = spread[new] / share[new, None]
         weight[new] = 1
     return np.dstack([np.clip(known, 0, 255).astype(np.uint8), texture[..., 3]])
-
-
-def _ground(rig: Rig, size: tuple[int, int]) -> U8:
-    """RGB background; a gradient is dithered so that it does not band."""
-    width, height = size
-    if rig.background is not None:
-        side = max(size)
-        picture = cv2.resize(rig.background, (side, side), interpolation=cv2.INTER_AREA)
-        y, x = (side - height) // 2, (side - width) // 2
-        return np.ascontiguousarray(picture[y : y + height, x : x + width], np.uint8)
-    top, bottom = (
-        np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in rig.manifest.background
-    )
-    share = np.linspace(0, 1, height)[:, None, None]
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (height, width, 1))
-    return np.round(top * (1 - share) + bottom * share + noise).clip(0, 255).astype(np.uint8)
 
 
 def _box_of(points: NDArray[np.generic], margin: int, size: tuple[int, int]) -> Box:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from visavis.avatar import kernels
+from visavis.avatar import warming
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.coefficients import Pose, vector
 from visavis.avatar.puppet import Puppet, warm_up
@@ -184,11 +184,7 @@ def test_a_size_that_does_not_fit_the_cells_is_refused(bare: Rig) -> None:
 
 def test_warming_up_compiles_all_that_drawing_needs(ava: Rig) -> None:
     warm_up()
-    drawing = (
-        *(kernels.raster_map, kernels.raster_picture, kernels.mix, kernels.over),
-        *(kernels.draw_eye, kernels.draw_mouth),
-    )
     puppet = Puppet(ava, size=SIZE)
     for pose in ({"jawOpen": 0.5, "eyeBlink": 0.3}, {"mouthSmile": 0.8, "browInnerUp": 1.0}):
         puppet.draw(Pose(vector(pose), close=0.2, yaw=0.1, gaze=(0.5, 0.5)), I420.empty(*SIZE))
-    assert [kernel for kernel in drawing if len(kernel.signatures) != 1] == []
+    assert [kernel for kernel, _ in warming.KERNELS if len(kernel.signatures) != 1] == []
