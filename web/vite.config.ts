@@ -10,7 +10,11 @@ export default defineConfig({
     // Scripts come from files only: the Content-Security-Policy allows nothing inline.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rollupOptions: { input: "meet.html" },
+    rollupOptions: {
+      // The renderer is loaded when a call draws its face here; other pages may import it too.
+      input: { meet: "meet.html", renderer: "src/renderer/index.ts" },
+      preserveEntrySignatures: "exports-only",
+    },
   },
   test: { include: ["test/**/*.test.ts"] },
 });
