@@ -207,17 +207,21 @@ def _around(points: F32, left: F32, right: F32, room: float) -> _Crop:
 
 def _cut(rgb: U8, crop: _Crop, size: int) -> F32:
     """The crop as (size, size, 3) within [0, 1], black outside the picture."""
-    reduce = max(1, int(crop.side / size / 1.5))
-    small = rgb
-    if reduce > 1:  # shrinking far needs an average, not samples
-        height, width = rgb.shape[:2]
-        small = cv2.resize(
-            rgb, (max(1, width // reduce), max(1, height // reduce)), interpolation=cv2.INTER_AREA
-        )
-    scale = np.array([small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]])
-    matrix = crop.to_picture(size).astype(np.float64) * scale[:, None]
+    reach = crop.side * (abs(np.cos(crop.turn)) + abs(np.sin(crop.turn))) / 2 + 2
+    x0, y0 = (max(0, int(middle - reach)) for middle in (crop.x, crop.y))
+    part = rgb[y0 : max(y0, int(crop.y + reach)) + 1, x0 : max(x0, int(crop.x + reach)) + 1]
+    if not part.size:
+        return np.zeros((size, size, 3), np.float32)
+    matrix = crop.to_picture(size).astype(np.float64)
+    matrix[:, 2] -= (x0, y0)
+    if crop.side > 3 * size:  # shrinking far needs an average, not samples
+        height, width = part.shape[:2]
+        share = 1.5 * size / crop.side
+        small = (max(1, round(width * share)), max(1, round(height * share)))
+        matrix *= np.array([[small[0] / width], [small[1] / height]])
+        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(small, matrix, (size, size), flags=flags).astype(np.float32) / 255
+    return cv2.warpAffine(part, matrix, (size, size), flags=flags).astype(np.float32) / 255
 
 
 def _transform(points: F32, matrix: F32) -> F32:
