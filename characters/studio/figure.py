@@ -11,7 +11,7 @@ from .clothes import Sweater
 from .coils import Coils
 from .hair import Bob
 from .makehuman import Face
-from .mouth import Jaw, add_tongue
+from .mouth import Jaw, Tongue
 from .short_hair import Beard, ShortHair
 from .skin import paint_iris, paint_skin
 from .spec import CharacterSpec
@@ -37,7 +37,7 @@ class Figure:
         clothes = _dress(head)
         self._add_skin([f for f in head.faces if not clothes.covers(f)], materials.skin(skin))
         self._jaws = [Jaw(head, "upper", 0.05, 0.0), Jaw(head, "lower", 0.025, -0.055)]
-        self._tongue, self._tongue_index = add_tongue(head)
+        self._tongue = Tongue(head)
         eyes.add_eyeballs(head, iris)
         if spec.earrings:
             eyes.add_earrings(head, spec.earrings)
@@ -57,7 +57,7 @@ class Figure:
         """Moves the face; returns the base mesh's vertices in that pose."""
         vertices = self.head.pose(units)
         materials.move_mesh(self._skin, vertices[self._skin_index])
-        materials.move_mesh(self._tongue, vertices[self._tongue_index])
+        self._tongue.move(vertices)
         for jaw in self._jaws:
             jaw.move(vertices)
         materials.move_strands(self._lash_curves, self._lashes.at(vertices))

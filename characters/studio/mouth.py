@@ -1,10 +1,9 @@
 """Teeth and gums: shaped one by one along the base mesh's dental arches, and carried by them."""
 
-import bpy
 import numpy as np
 
 from . import materials
-from .anatomy import Head
+from .anatomy import Head, smoothstep
 
 UPPER_WIDTHS = (0.085, 0.068, 0.076, 0.070, 0.068, 0.095)
 LOWER_WIDTHS = (0.054, 0.060, 0.068, 0.070, 0.070, 0.098)
@@ -25,8 +24,8 @@ class Jaw:
         heights = UPPER_HEIGHTS if upper else LOWER_HEIGHTS
         crown, faces = arch.crowns(widths, heights, drop)
         gum, gum_faces = arch.gum(drop)
-        enamel = materials.plain("enamel", "#f0e9df", 0.3, 0.6, 0.06, specular=0.4)
-        flesh = materials.plain("gum", "#a85258", 0.35, 0.6, 0.05, specular=0.4)
+        enamel = materials.plain("enamel", "#efe6d6", 0.28, 0.5, 0.05, specular=0.4)
+        flesh = materials.plain("gum", "#b0585c", 0.35, 0.6, 0.05, specular=0.4)
         self.parts = [
             (materials.add_mesh(f"{name}-teeth", crown, faces, enamel), crown),
             (materials.add_mesh(f"{name}-gum", gum, gum_faces, flesh), gum),
@@ -71,7 +70,7 @@ class _Arch:
             w, h = width * self.scale, height * self.scale
             for side in (1, -1):
                 point, out = self.at(side * (arc + w / 2))
-                shape, quads = _rounded_box(w * 0.99, h, min(w, 0.07) * 0.9)
+                shape, quads = _crown(w * 0.975, h, min(w, 0.07) * 0.9, self.sign)
                 along = np.array([out[2], 0, -out[0]])
                 axes = np.stack([along, np.array([0, 1, 0]), out])
                 centre = point - out * 0.03
@@ -101,8 +100,13 @@ class _Arch:
         return np.concatenate(rings), faces
 
 
-def _rounded_box(width: float, height: float, depth: float) -> tuple[np.ndarray, list[list[int]]]:
-    """A superellipsoid: a box with soft edges, in (along, up, out) axes."""
+def _crown(
+    width: float, height: float, depth: float, sign: int
+) -> tuple[np.ndarray, list[list[int]]]:
+    """A tooth in (along, up, out) axes, its edge towards ``sign``.
+
+    A box with soft edges, narrower and thicker at the gum, its corners rounded off at the edge.
+    """
     n = 16
     u = np.linspace(-np.pi / 2, np.pi / 2, n)
     v = np.linspace(-np.pi, np.pi, 2 * n, endpoint=False)
@@ -113,7 +117,11 @@ def _rounded_box(width: float, height: float, depth: float) -> tuple[np.ndarray,
     uu, vv = np.meshgrid(u, v, indexing="ij")
     x = soft(np.cos(uu), 0.45) * soft(np.cos(vv), 0.5)
     z = soft(np.cos(uu), 0.45) * soft(np.sin(vv), 0.5)
-    y = soft(np.sin(uu), 0.45)
+    y = soft(np.sin(uu), 0.5)
+    to_edge = y * sign  # 1 at the edge, -1 in the gum
+    x *= np.interp(to_edge, [-1, 0.35, 0.8, 1], [0.72, 1.0, 0.97, 0.86])
+    z = z * np.interp(to_edge, [-1, 0.2, 1], [1.0, 0.95, 0.5])
+    z = z + 0.35 * np.interp(to_edge, [-1, 0, 1], [-0.25, 0.15, -0.45])  # bowed outwards
     points = np.stack([x * width / 2, y * height / 2, z * depth / 2], -1).reshape(-1, 3)
     m = 2 * n
     faces = [
@@ -124,13 +132,30 @@ def _rounded_box(width: float, height: float, depth: float) -> tuple[np.ndarray,
     return points, faces
 
 
-def add_tongue(head: Head) -> tuple[bpy.types.Object, np.ndarray]:
-    faces = head.mesh.groups["helper-tongue"]
-    index = np.unique([i for f in faces for i in f.v])
-    place = {v: i for i, v in enumerate(index)}
-    flesh = materials.plain("tongue", "#b05a5c", 0.4, 0.7, 0.06, specular=0.35)
-    polygons = [[place[i] for i in f.v] for f in faces]
-    return materials.add_mesh("tongue", head.rest[index], polygons, flesh, subdivide=2), index
+class Tongue:
+    """The base mesh's tongue; its tip stays up a little as the jaw falls, as in speech."""
+
+    LIFT = 0.34
+    """Share of the jaw's fall that the tip does not follow."""
+
+    def __init__(self, head: Head) -> None:
+        faces = head.mesh.groups["helper-tongue"]
+        self.index = np.unique([i for f in faces for i in f.v])
+        self.jaw = head.mesh.group_vertices("helper-lower-teeth")
+        self.jaw_y = float(head.rest[self.jaw, 1].mean())
+        place = {v: i for i, v in enumerate(self.index)}
+        polygons = [[place[i] for i in f.v] for f in faces]
+        rest = head.rest[self.index]
+        depth = rest[:, 2]
+        self.tip = smoothstep(depth.min() + 0.25 * np.ptp(depth), depth.max(), depth)
+        flesh = materials.plain("tongue", "#c9706c", 0.38, 0.7, 0.05, specular=0.4)
+        self.thing = materials.add_mesh("tongue", rest, polygons, flesh, subdivide=2)
+
+    def move(self, vertices: np.ndarray) -> None:
+        fall = max(0.0, self.jaw_y - float(vertices[self.jaw, 1].mean()))
+        points = vertices[self.index].copy()
+        points[:, 1] += self.LIFT * fall * self.tip
+        materials.move_mesh(self.thing, points)
 
 
 def rigid(source: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

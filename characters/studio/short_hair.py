@@ -8,9 +8,10 @@ from scipy.spatial import cKDTree
 from .anatomy import Head, smoothstep, unit
 from .eyes import Bound, barycentric
 from .hair import scalp_roots
+from .skin import fractal
 
 STEPS = 14
-SIDE_LENGTH = 0.085
+SIDE_LENGTH = 0.07
 """Decimetres, where the sides are shortest."""
 
 
@@ -29,8 +30,9 @@ class ShortHair:
             guides[:, 1:-1] = guides[:, 1:-1] * 0.5 + 0.25 * (guides[:, :-2] + guides[:, 2:])
         guides = guides[:, np.linspace(0, STEPS, points).round().astype(int)]
         roots, _ = scalp_roots(self.head, count, rng, 0.05)
-        edge = self.m.above_hairline(roots)
-        keep = rng.random(len(roots)) < np.clip((edge + 0.05) / 0.13, 0.06, 1)
+        # the first hairs stand in small groups, not on a line
+        edge = self.m.above_hairline(roots) + 0.12 * fractal(roots, 5.0, 3)
+        keep = rng.random(len(roots)) < np.clip((edge + 0.04) / 0.14, 0.03, 1)
         roots, edge = roots[keep], edge[keep]
         return self._between(guides, roots, edge, rng)
 
@@ -52,7 +54,7 @@ class ShortHair:
         swept = np.array([0.62 * side if side > 0 else -0.75, 0.1, -0.8])
         down = np.array([0, -1.0, -0.42])
         want = swept * top + down * (1 - top)
-        lift = 0.22 + (0.32 + 0.75 * max(0.0, front)) * top * min(1.0, spec.length / 0.4)
+        lift = 0.16 + (0.30 + 0.95 * max(0.0, front)) * top * min(1.0, spec.length / 0.5)
         at, path = root - normal * 0.015, [root - normal * 0.015]
         heading = unit(normal * lift + unit(want) * 0.5)
         for step in range(STEPS):
@@ -76,12 +78,12 @@ class ShortHair:
         count, points, _ = own.shape
         t = np.linspace(0, 1, points)[None, :, None]
         long = np.clip(np.linalg.norm(own[:, -1], axis=1) / 0.3, 0, 1)[:, None, None]
-        centres = rng.choice(count, count // 30, replace=False)
+        centres = rng.choice(count, count // 48, replace=False)
         _, lock = cKDTree(roots[centres]).query(roots)
-        pull = 0.62 * long * t * rng.uniform(0.5, 1, (count, 1, 1))
+        pull = 0.55 * long * t * rng.uniform(0.5, 1, (count, 1, 1))
         aim = (roots[centres][lock] - roots)[:, None] * 0.75 + own[centres][lock]
         hairs = own * (1 - pull) + aim * pull
-        turn = rng.normal(size=(len(centres), 1, 3))[lock] * 0.05
+        turn = rng.normal(size=(len(centres), 1, 3))[lock] * 0.026
         hairs = hairs + turn * long * t**1.5
         hairs = (
             hairs + np.cumsum(rng.normal(size=hairs.shape), 1) * 0.010 / np.sqrt(points) * t**0.5
@@ -102,17 +104,18 @@ class ShortHair:
 class Beard:
     """Short hairs over jaw, chin and upper lip, each carried by the skin under its root."""
 
-    def __init__(self, head: Head, count: int = 9000) -> None:
+    def __init__(self, head: Head, count: int = 14_000) -> None:
         rng = np.random.default_rng(12)
         roots, normals, triangle = surface_points(
-            head, beard_amount(head, head.rest[head.triangles].mean(1)), count, rng
+            head, head.beard_amount(head.rest[head.triangles].mean(1)) > 0.02, count, rng
         )
-        keep = rng.random(count) < beard_amount(head, roots)
+        keep = rng.random(count) < head.beard_amount(roots)
         roots, normals, triangle = roots[keep], normals[keep], triangle[keep]
         m = head.measures
         length = head.spec.hair.beard * rng.uniform(0.6, 1.1, len(roots))
         near_mouth = np.exp(-(((roots - m.mouth) / [0.3, 0.25, 9]) ** 2).sum(1))
         length *= 1 - 0.35 * near_mouth
+        length *= 1 - 0.5 * smoothstep(0.35, 0.8, np.abs(roots[:, 0]))
         fall = np.stack([roots[:, 0] * 0.25, np.full(len(roots), -1.0), roots[:, 0] * 0], 1)
         fall[:, 0] += np.sign(roots[:, 0]) * near_mouth * 0.35
         along = unit(fall - normals * (fall * normals).sum(1, keepdims=True))
@@ -129,21 +132,6 @@ class Beard:
 
     def at(self, vertices: np.ndarray) -> np.ndarray:
         return self.rest + (self.bound.at(vertices) - self.roots)[:, None]
-
-
-def beard_amount(head: Head, points: np.ndarray) -> np.ndarray:
-    """0 to 1: how densely a beard grows at points of the face at rest."""
-    m = head.measures
-    x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
-    drop = m.mouth[1] - y
-    cheek_line = 0.02 - 0.62 * smoothstep(0.25, 1.0, x) * (x / max(m.face_half_width, 0.1))
-    jaw = smoothstep(0.0, 0.12, drop - cheek_line)
-    moustache = np.exp(-(((x / 0.30) ** 4) + ((y - m.mouth[1] - 0.13) / 0.075) ** 4))
-    chin = m.mouth[1] - m.chin_y
-    under = 1 - smoothstep(chin + 0.06, chin + 0.26, drop + 0.25 * x)
-    lip = np.exp(-(((x / 0.36) ** 4) + ((drop - 0.01) / 0.135) ** 4))
-    ahead = smoothstep(0.05, 0.3, z)
-    return np.clip(np.maximum(jaw * under * (1 - lip), moustache) * ahead, 0, 1)
 
 
 def surface_points(
