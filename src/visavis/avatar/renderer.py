@@ -83,8 +83,8 @@ class Renderer:
         for region in REGIONS:
             keys = self.stage.keys[region]
             shares = [_share(float(key.direction @ coefficients)) for key in keys]
-            if region == "eyes":  # two rows of lashes show half-way: let the closed lid come late
-                shares = [share * share for share in shares]
+            if region == "eyes":  # two rows of lashes show half-way: let that be over quickly
+                shares = [_late(share) for share in shares]
             total = max(1.0, sum(shares))
             left = 1.0
             later: list[tuple[StageKey, float]] = []
@@ -137,7 +137,7 @@ class Renderer:
             at.inverse(self.stage.mesh.pivot, ball.depth, self._back),
             ball.iris,
             self._shift,
-            0.35 * min(max(1 - gap / ball.open, 0.0), 1.0),
+            0.7 * min(max(1 - gap / ball.open, 0.0), 1.0) ** 2,
         )
 
     def _draw_mouth(self, at: Posed) -> None:
@@ -155,6 +155,8 @@ class Renderer:
         ):
             gather(points, lip, lips[n])
         depth = float(at.still[UPPER_LIP, 2].mean())
+        wide = float(at.still[UPPER_LIP[-1], 0] - at.still[UPPER_LIP[0], 0])
+        light = min(1.0, wide / inside.wide) ** 2  # little falls into rounded lips
         openings.draw_mouth(
             self._layer,
             inside.sheet,
@@ -167,10 +169,15 @@ class Renderer:
             inside.lower,
             at.inverse(mesh.pivot, depth, self._back),
             inside.chin_y - float(at.still[CHIN, 1]),
-            0.7 * min(max(1 - gap / (0.5 * inside.tall), 0.0), 1.0),
+            0.85 * min(max(1 - light * gap / (0.5 * inside.tall), 0.0), 1.0),
         )
 
 
 def _share(amount: float) -> float:
     """How much of a key to show for how much of it a pose has."""
     return min(1.0, max(0.0, (amount - _FAINT) / (1 - _FAINT)))
+
+
+def _late(share: float) -> float:
+    t = min(1.0, max(0.0, (share - 0.4) / 0.35))
+    return t * t * (3 - 2 * t)

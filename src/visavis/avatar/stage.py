@@ -54,6 +54,8 @@ class Interior:
     chin_y: float
     tall: float
     """How far these lips are apart."""
+    wide: float
+    """The width of the mouth at rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,8 @@ def _interior(rig: Rig, mesh: Mesh, size: tuple[int, int], scale: float, offset:
     box = _box_of(np.concatenate([upper, lower]), CELL, (picture.shape[1], picture.shape[0]))
     sheet, corner = _crop(picture, box)
     tall = float((lower - upper)[:, 1].max())
-    return Interior(sheet, corner, upper, lower, chin_y, tall)
+    wide = float(mesh.points[UPPER_LIP[-1], 0] - mesh.points[UPPER_LIP[0], 0])
+    return Interior(sheet, corner, upper, lower, chin_y, tall, wide)
 
 
 def _eyes(
