@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from numba import njit, types
+from numba import njit
 from numpy.typing import NDArray
 
 from visavis.media import Pcm, PhonemeTime, SpeechChunk, WordTime
@@ -126,7 +126,8 @@ def warp(target: Pcm, target_rate: int, known: Pcm, known_rate: int) -> Warp | N
 
 def warm_up() -> None:
     """Compile the kernel, or load it from numba's cache, before a session needs it."""
-    _path(np.zeros((3, 2 * _CEPSTRA), np.float32), np.zeros((3, 2 * _CEPSTRA), np.float32), 3)
+    silent = np.zeros((3, 2 * _CEPSTRA), np.float32)
+    _path(silent, silent, 3)
 
 
 def power(pcm: Pcm, sample_rate: int, hop_s: float = _HOP_S) -> F32:
@@ -234,12 +235,7 @@ def _cosines() -> F64:
     return np.cos(np.pi * k * (2 * n + 1) / (2 * _MELS)) * np.sqrt(2 / _MELS)
 
 
-_SIGNATURE = types.Tuple((types.int64[::1], types.int64[::1], types.float64))(
-    types.float32[:, ::1], types.float32[:, ::1], types.int64
-)
-
-
-@njit(_SIGNATURE, cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _path(a: F32, b: F32, stray: int) -> Path:
     """The cheapest way through both at once, within ``stray`` frames of the straight one.
 

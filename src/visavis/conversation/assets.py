@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from visavis.agents.schema import VideoConfig
-from visavis.avatar import puppet, rig
+from visavis.avatar import alignment, puppet, rig
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.encoder import Vp8Encoder
 from visavis.conversation.video import VideoEncoder
@@ -44,6 +44,7 @@ class Assets:
         self.vad.stream().probability(np.zeros(VAD_FRAME, np.int16))
         self.end_of_turn.probability(np.zeros(INPUT_RATE, np.int16))
         puppet.warm_up()
+        alignment.warm_up()
         avatar = self.new_avatar(video, None)
         picture = I420.empty(*avatar.size)
         avatar.frame(Playhead(0, Phase.IDLE, 0, 0, None), picture)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from visavis.agents.schema import LlmConfig
+from visavis.conversation.aligned import AlignedVoice
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.assets import Assets
 from visavis.conversation.commands import Inbox, Update
@@ -26,7 +27,7 @@ from visavis.conversation.turn_taking import TurnTaking
 from visavis.events import EndReason, SessionError, SessionEvent, SessionState, StateEntered
 from visavis.media import SpeechChunk
 from visavis.providers import resolve
-from visavis.providers.base import LanguageModel, ProviderError
+from visavis.providers.base import LanguageModel, ProviderError, TextToSpeech
 from visavis.rooms import rtvi
 from visavis.rooms.base import KeyFrameRequest, Room, RoomError
 
@@ -86,7 +87,7 @@ class _Session:
         )
         stt = resolve.speech_to_text(spec.stt, prompt=agent.stt.prompt)
         llm = self._language_model()
-        self._speaker = Speaker(resolve.text_to_speech(spec.tts), agent.tts.voice_id)
+        self._speaker = Speaker(self._voice(), agent.tts.voice_id)
         self._dialogue = Dialogue(llm, agent.llm.system_prompt, spec.context)
         self._client_ready = asyncio.Event()
         self._tools = SessionTools(spec, self._announcer, self._dialogue, self._client_ready)
@@ -178,6 +179,14 @@ class _Session:
             max_tokens=self._llm_config.max_tokens,
             session_id=self._spec.session_id,
         )
+
+    def _voice(self) -> TextToSpeech:
+        """The agent's voice; where it may know no times, with those of the embedded one."""
+        voice = resolve.text_to_speech(self._spec.tts)
+        if self._spec.reference_tts is None:
+            return voice
+        reference = resolve.text_to_speech(self._spec.reference_tts)
+        return AlignedVoice(voice, reference, lambda: self._language.startswith("en"))
 
     def _speak_language(self, language: str) -> None:
         self._language = language

@@ -18,6 +18,8 @@ class SessionSpec(BaseModel):
     stt: Endpoint
     llm: Endpoint
     tts: Endpoint
+    reference_tts: Endpoint | None = None
+    """A voice that tells the times of English text, for the lips of one that does not."""
     ice_servers: list[dict[str, object]] = []
     room_engine: Literal["auto", "reactor", "aiortc"] = "auto"
     context: str = ""

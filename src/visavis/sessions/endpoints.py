@@ -22,6 +22,8 @@ class Endpoints:
     stt: Endpoint
     llm: Endpoint
     tts: Endpoint
+    reference_tts: Endpoint | None = None
+    """The embedded voice, to time another by; only where the model host runs anyway."""
 
 
 def needs_host(settings: Settings) -> bool:
@@ -32,10 +34,12 @@ def needs_host(settings: Settings) -> bool:
 def resolve(agent: AgentConfiguration, settings: Settings, host: Endpoint | None) -> Endpoints:
     """The endpoints of one session. ``ValueError`` where one is asked for that is not here."""
     s, allow = settings, settings.outgoing_allow
+    tts = _pick(agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, allow, host)
     return Endpoints(
         stt=_pick(agent.stt, s.stt_base_url, s.stt_api_key, s.stt_model, allow, host),
         llm=_pick(agent.llm, s.llm_base_url, s.llm_api_key, s.llm_model, allow, host),
-        tts=_pick(agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, allow, host),
+        tts=tts,
+        reference_tts=None if tts.embedded else host,
     )
 
 

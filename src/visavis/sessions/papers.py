@@ -44,4 +44,5 @@ def spec_of(live: Live, settings: Settings, endpoints: Endpoints) -> SessionSpec
         stt=endpoints.stt,
         llm=endpoints.llm,
         tts=endpoints.tts,
+        reference_tts=endpoints.reference_tts,
     )

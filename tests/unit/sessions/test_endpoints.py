@@ -31,6 +31,15 @@ def test_settings_send_one_stage_elsewhere():
     assert endpoints.stt == HOST
 
 
+def test_the_embedded_voice_times_another_where_the_host_runs():
+    host = HOST.model_copy(update={"embedded": True})
+    elsewhere = settings(tts_base_url="https://tts.example/v1")
+    assert resolve(DEMO.configuration, elsewhere, host).reference_tts == host
+    assert resolve(DEMO.configuration, settings(), host).reference_tts is None
+    nothing_here = settings(**{f"{kind}_base_url": "http://a/v1" for kind in ("stt", "llm", "tts")})
+    assert resolve(AgentConfiguration(), nothing_here, None).reference_tts is None
+
+
 def test_an_agents_own_server_never_sees_our_key():
     agent = AgentConfiguration(llm=LlmConfig(custom_url="https://its.example/v1"))
     config = settings(llm_base_url="https://llm.example/v1", llm_api_key=SecretStr("k"))
