@@ -1,6 +1,6 @@
 """Starting a session, on the wire."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -29,6 +29,29 @@ class StartRequest(BaseModel):
     recording_consent: bool = Field(
         default=False, description="The user has consented to the recording already."
     )
+    video_render: Literal["auto", "client", "server"] | None = Field(
+        default=None,
+        description='Where the face is drawn in this session. "client": the caller draws it, from'
+        ' poses on a data channel that it opens; should it not, it gets video after 4 s. "auto":'
+        " video, until that channel is open. The agent's own choice where left out; an agent"
+        ' set to "server" stays so.',
+    )
+
+
+class ClientGround(BaseModel):
+    """What a client puts behind the face it draws; ``own`` is what the rig brings."""
+
+    kind: Literal["own", "colour", "transparent"]
+    colour: str | None = None
+
+
+class ClientAvatar(BaseModel):
+    """What a client needs to draw the face itself; see docs/client-rendering.md."""
+
+    rigUrl: str
+    meshUrl: str
+    deltasUrl: str
+    ground: ClientGround
 
 
 class StartResponse(BaseModel):
@@ -43,3 +66,5 @@ class StartResponse(BaseModel):
     sessionId: str
     expiresAt: str
     iceServers: list[dict[str, object]]
+    avatar: ClientAvatar | None = None
+    """For clients that can draw; null where the face comes as video."""

@@ -114,7 +114,7 @@ class _Session:
         avatar = assets.new_avatar(agent.video, spec.rig_file)
         self._tools.build_in(self._speak_language, avatar.feel)
         encoder = assets.new_encoder(*avatar.size)
-        self._playout = Playout(room, avatar, encoder, self._turns.on_playout)
+        self._playout = Playout(room, avatar, encoder, self._turns.on_playout, agent.video.render)
         room.request_keyframe = self._playout.video.request_keyframe
         self._connected = asyncio.Event()
         self._apology: list[SpeechChunk] = []

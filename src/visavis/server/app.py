@@ -20,6 +20,7 @@ from visavis.server.routes import (
     deliveries,
     ephemeral_agents,
     event_stream,
+    faces,
     keys,
     meet,
     metrics_page,
@@ -95,6 +96,7 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.include_router(resource.router)
     app.include_router(rooms.router)
+    app.include_router(faces.router)
     app.include_router(meet.router)
     app.include_router(docs.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)

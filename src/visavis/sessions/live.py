@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
@@ -40,6 +40,7 @@ class StartOptions:
     context: str = ""
     callback_url: str | None = None
     recording_consent: bool = False
+    video_render: Literal["auto", "client", "server"] | None = None
     tools: tuple[ToolDefinition, ...] = ()
 
 

@@ -29,11 +29,15 @@ def spec_of(live: Live, settings: Settings, endpoints: Endpoints) -> SessionSpec
     """All that a worker needs to host the session."""
     recording = records(live.agent.configuration)
     path = str(capture_path(settings.data_dir, live.session_id)) if recording else None
+    configuration = live.agent.configuration
+    if live.options.video_render is not None:
+        video = configuration.video.model_copy(update={"render": live.options.video_render})
+        configuration = configuration.model_copy(update={"video": video})
     return SessionSpec(
         session_id=live.session_id,
         agent_id=live.agent.id,
         agent_name=live.agent.name,
-        agent=live.agent.configuration,
+        agent=configuration,
         ice_servers=settings.ice_servers,
         room_engine=settings.room_engine,
         context=live.options.context,

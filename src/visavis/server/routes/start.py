@@ -8,7 +8,7 @@ from visavis.server.errors import Problem
 from visavis.server.gate.access import bearer, identify
 from visavis.server.gate.origins import admit_start
 from visavis.server.paging import iso
-from visavis.server.routes import agent_lookup, choices
+from visavis.server.routes import agent_lookup, choices, client_avatar
 from visavis.server.routes.agent_changes import refuse_inner
 from visavis.server.services import Provided, Services, public_url
 from visavis.sessions.live import StartOptions
@@ -32,6 +32,7 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
         raise Problem("starting", starting, retry_s=3)
     reservation = await services.sessions.reserve(agent, await _options(body, agent, services))
     base = public_url(request, services.settings)
+    render = client_avatar.where(agent.configuration.video, body.video_render)
     return StartResponse(
         roomUrl=f"{base}/rooms/{reservation.session_id}",
         dailyToken=services.tokens.issue(reservation.session_id, reservation.join_by_ms, origin),
@@ -39,6 +40,7 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
         sessionId=reservation.session_id,
         expiresAt=iso(reservation.join_by_ms),
         iceServers=services.settings.ice_servers,
+        avatar=client_avatar.files(base, agent.configuration.video) if render != "server" else None,
     )
 
 
@@ -61,4 +63,5 @@ async def _options(body: StartRequest, agent: Agent, services: Services) -> Star
         context=body.context,
         callback_url=body.callback_url,
         recording_consent=body.recording_consent,
+        video_render=client_avatar.where(agent.configuration.video, body.video_render),
     )
