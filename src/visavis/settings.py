@@ -5,8 +5,17 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class FaceSettings(BaseModel):
+    """Where one backend for faces is: a program to run, or a running one (docs/faces.md)."""
+
+    command: list[str] = Field(default=[], description="A worker, which we start and end.")
+    socket: Path | None = Field(default=None, description="Of a worker that someone else runs.")
+    url: str | None = Field(default=None, description="An avatar stream: ws:// or wss://.")
+    api_key: SecretStr = SecretStr("")
 
 
 class Settings(BaseSettings):
@@ -60,6 +69,17 @@ class Settings(BaseSettings):
         default=None, description="UDP range for media, e.g. [40000,40100]."
     )
     ice_servers: list[dict[str, object]] = []
+
+    faces: dict[str, FaceSettings] = Field(
+        default={}, description='Backends by provider name: {"mine": {"command": ["./face"]}}.'
+    )
+    avatar_streams: int = Field(
+        default=2, ge=0, description="How many agents elsewhere may borrow a face at a time."
+    )
+    bithuman_api_secret: SecretStr = SecretStr("")
+    bithuman_models: Path | None = Field(
+        default=None, description="A folder of bitHuman avatars: CHARACTER.imx."
+    )
 
     models_dir: Path = Path.home() / ".cache" / "visavis" / "models"
     llm_threads: int = Field(

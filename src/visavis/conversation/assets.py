@@ -9,6 +9,8 @@ import numpy as np
 
 from visavis.agents.schema import VideoConfig
 from visavis.avatar import alignment, puppet, rig
+from visavis.avatar.backends import registry
+from visavis.avatar.backends.avatar import BackendAvatar
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.encoder import Vp8Encoder
 from visavis.conversation.video import VideoEncoder
@@ -35,7 +37,7 @@ class Assets:
             end_of_turn=EndOfTurnModel(
                 catalogue.model_path("smart-turn") / "smart-turn-v3.2-cpu.onnx"
             ),
-            new_avatar=_puppet,
+            new_avatar=_face,
             new_encoder=Vp8Encoder,
         )
 
@@ -49,6 +51,15 @@ class Assets:
         picture = I420.empty(*avatar.size)
         avatar.frame(Playhead(0, Phase.IDLE, 0, 0, None), picture)
         self.new_encoder(*avatar.size).encode(picture, 0, keyframe=True)
+
+
+def _face(video: VideoConfig, rig_file: Path | None) -> Avatar:
+    """The face that the agent asks for; any but the puppet has a puppet behind it."""
+    if video.provider == "puppet":
+        return _puppet(video, rig_file)
+    stand_in = video.model_copy(update={"character_id": video.fallback_character_id})
+    backend = registry.backend(video.provider)
+    return BackendAvatar(backend, video.character_id, _puppet(stand_in, rig_file))
 
 
 def _puppet(video: VideoConfig, rig_file: Path | None) -> Avatar:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from visavis.avatar.backends.base import RemoteAvatar
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.conversation.timeline import SpeechTimeline
 from visavis.conversation.video import Render, VideoEncoder, VideoPump
@@ -25,6 +26,8 @@ TICK_US = TICK_MS * 1000
 MAX_LATE_US = 3 * TICK_US
 _TICKS_PER_FRAME = 1000 // TICK_MS // FPS
 _AUDIBLE = 200
+_MAX_HOLD = 400 // TICK_MS
+"""Ticks that a turn waits for its first picture, where pictures come from elsewhere."""
 _SILENCE: Pcm = np.zeros(OUTPUT_TICK, np.int16)
 _FADE = np.linspace(1.0, 0.0, OUTPUT_TICK, dtype=np.float32)
 
@@ -81,6 +84,8 @@ class Playout:
     ) -> None:
         self._room = room
         self._avatar = avatar
+        self._remote = avatar if isinstance(avatar, RemoteAvatar) else None
+        self._held = 0
         self._report = report
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -142,6 +147,8 @@ class Playout:
         with self._lock:
             if timeline := self._timeline_of(turn_id):
                 timeline.finished = True
+        if self._remote is not None:
+            self._remote.end_of_speech(turn_id)
 
     def interrupt(self, turn_id: int) -> None:
         """Fade out and forget all speech of ``turn_id`` and older.
@@ -205,7 +212,7 @@ class Playout:
     def _speech(self) -> tuple[Pcm, float | None]:
         """The next tick of the turn being spoken, and its position (None in silence)."""
         timeline = self._timeline
-        if timeline is None:
+        if timeline is None or self._awaits_face(timeline):
             return _SILENCE, None
         position_s = timeline.position_s
         sound = timeline.read(OUTPUT_TICK)
@@ -214,6 +221,13 @@ class Playout:
         self._starved = starving
         self._note(timeline, sound)
         return _padded(sound), position_s if len(sound) else None
+
+    def _awaits_face(self, timeline: SpeechTimeline) -> bool:
+        """Whether the turn's sound has to wait for the turn's first picture, a moment at most."""
+        if self._remote is None or timeline.started or not timeline.buffered_s:
+            return False
+        self._held += 1
+        return self._held <= _MAX_HOLD and not self._remote.ready(timeline.turn_id)
 
     def _note(self, timeline: SpeechTimeline, sound: Pcm) -> None:
         turn_id = timeline.turn_id
@@ -234,6 +248,7 @@ class Playout:
             self._timeline = SpeechTimeline(turn_id)
             self._forgotten = turn_id - 1
             self._audible = self._starved = False
+            self._held = 0
         return self._timeline
 
     def _full(self, turn_id: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from visavis.agents.schema import LlmConfig
+from visavis.avatar.backends.base import BackendError, RemoteAvatar
 from visavis.conversation.aligned import AlignedVoice
 from visavis.conversation.announcer import Announcer
 from visavis.conversation.assets import Assets
@@ -112,6 +113,7 @@ class _Session:
         )
         self._steering = Steering(commands, self._turns, self._dialogue, self._update)
         avatar = assets.new_avatar(agent.video, spec.rig_file)
+        self._avatar = avatar
         self._tools.build_in(self._speak_language, avatar.feel)
         encoder = assets.new_encoder(*avatar.size)
         self._playout = Playout(room, avatar, encoder, self._turns.on_playout, agent.video.render)
@@ -132,6 +134,8 @@ class _Session:
                     lambda: self._end(EndReason.AGENT_ENDED),
                 )
                 tasks.create_task(self._announcer.run())
+                if isinstance(self._avatar, RemoteAvatar):
+                    tasks.create_task(self._avatar.run(self._face_failed))
                 tasks.create_task(self._watch_user())
                 tasks.create_task(self._live(tasks))
                 reason = await self._over
@@ -155,6 +159,12 @@ class _Session:
             log.error("provider_failed", code=error.code)  # its words may quote what was said
             self._announcer.publish(SessionError(error.code, error.message, fatal=True))
             self._end(EndReason.ERROR)
+
+    def _face_failed(self, error: BackendError) -> None:
+        """The puppet has taken over; the call goes on."""
+        why = "the backend broke" if error.code == "worker" else error.message
+        message = f"Another face has taken over: {why}"  # an adapter's own words are in the log
+        self._announcer.publish(SessionError(f"face_{error.code}", message, fatal=False))
 
     # -- what may change on the way
 
