@@ -33,7 +33,7 @@ class Bake:
         self.spec, self.size, self.work = spec, size, work
         work.mkdir(parents=True, exist_ok=True)
         self.figure = Figure(spec, work)
-        self.stage = Stage(size, samples)
+        self.stage = Stage(size, samples, spec.rim)
 
     def neutral(self) -> np.ndarray:
         path = self.work / "neutral.png"

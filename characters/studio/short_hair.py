@@ -30,9 +30,10 @@ class ShortHair:
             guides[:, 1:-1] = guides[:, 1:-1] * 0.5 + 0.25 * (guides[:, :-2] + guides[:, 2:])
         guides = guides[:, np.linspace(0, STEPS, points).round().astype(int)]
         roots, _ = scalp_roots(self.head, count, rng, 0.05)
+        width = 0.13 + 0.17 * np.exp(-(((self.m.azimuth(roots) - 60) / 18) ** 2))
         # the first hairs stand in small groups, not on a line
-        edge = self.m.above_hairline(roots) + 0.12 * fractal(roots, 5.0, 3)
-        keep = rng.random(len(roots)) < np.clip((edge + 0.04) / 0.14, 0.03, 1)
+        edge = self.m.above_hairline(roots) + 0.16 * fractal(roots, 5.0, 3)
+        keep = rng.random(len(roots)) < np.clip((edge + 0.04) / width, 0.03, 1)
         roots, edge = roots[keep], edge[keep]
         return self._between(guides, roots, edge, rng)
 

@@ -93,8 +93,8 @@ def paint_skin(head: "Head", path: Path, size: int = 2048) -> None:
     scalp = 1 / (1 + np.exp(-inwards / 0.035))
     scalp *= 1 - read_mask("ears", size)[covered]
     paint.mix(to_linear(spec.hair.scalp), np.where(lids > 0.3, 0, scalp))
-    if spec.hair.beard:
-        paint.mix(to_linear(spec.hair.scalp), 0.5 * head.beard_amount(at) * (1 - lips))
+    shaven = max(spec.skin.stubble, 0.5 * (spec.hair.beard > 0))
+    paint.mix(to_linear(spec.hair.scalp), shaven * head.beard_amount(at) * (1 - lips))
     _brow_shadow(paint, head, mirrored)
     inside = ndimage.gaussian_filter(read_mask("inside-mouth", size), 2.0)[covered]
     paint.mix(to_linear(MOUTH_CAVITY), np.clip(inside * 1.6 - 0.3, 0, 1))

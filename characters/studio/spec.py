@@ -12,6 +12,7 @@ class Skin:
     lips: str
     lips_amount: float
     lid_amount: float = 0.2
+    stubble: float = 0.0
     lines: float = 0.0
     """How much a life of smiling shows: the lines of cheek, eye and forehead."""
 
@@ -21,11 +22,11 @@ HAIRLINE = ((0, 0.66), (25, 0.67), (42, 0.70), (54, 0.50), (64, 0.22), (72, -0.1
 """(azimuth from the front in degrees, height as a share of eye-to-crown)."""
 ROUND_HAIRLINE = ((0, 0.71), (15, 0.705), (28, 0.665), (40, 0.58), (50, 0.44), (60, 0.20),
                   (70, -0.08), (78, -0.04), *HAIRLINE[7:])  # fmt: skip
-SIDEBURN_HAIRLINE = ((0, 0.61), (22, 0.63), (38, 0.69), (50, 0.60), (58, 0.44), (63, 0.20),
+SIDEBURN_HAIRLINE = ((0, 0.64), (14, 0.65), (26, 0.65), (38, 0.69), (47, 0.63), (55, 0.46), (61, 0.22),
                      (66, -0.12), (70, -0.34), (77, -0.34), (81, -0.10), (88, 0.16),
                      *HAIRLINE[8:])  # fmt: skip
 RECEDING_HAIRLINE = ((0, 0.63), (14, 0.65), (28, 0.76), (40, 0.76), (50, 0.62), (58, 0.44),
-                     *SIDEBURN_HAIRLINE[5:])  # fmt: skip
+                     *SIDEBURN_HAIRLINE[6:])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,4 +102,6 @@ class CharacterSpec:
     earrings: str | None = None
     """Colour of the metal, if there are any."""
     outfit: Outfit = Outfit()
+    rim: float = 1.0
+    """Strength of the lights from behind: short hair leaves the temples bare to them."""
     background: Background = field(default_factory=lambda: Background("#ffffff", "#cccccc"))

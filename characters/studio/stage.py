@@ -38,13 +38,13 @@ LIGHTS = (
 
 
 class Stage:
-    def __init__(self, size: int, samples: int) -> None:
+    def __init__(self, size: int, samples: int, rim: float = 1.0) -> None:
         self.size = size
         self.scene = bpy.context.scene
         self._cycles(samples)
         self._film()
         for light in LIGHTS:
-            _add_light(light)
+            _add_light(light, rim if light.place[1] > 5 else 1.0)
         self._world()
         self.camera = self._camera()
 
@@ -126,9 +126,9 @@ class Stage:
         return camera
 
 
-def _add_light(light: Light) -> None:
+def _add_light(light: Light, share: float) -> None:
     lamp = bpy.data.lights.new("light", "AREA")
-    lamp.size, lamp.energy, lamp.color = light.size, light.watts, light.colour
+    lamp.size, lamp.energy, lamp.color = light.size, light.watts * share, light.colour
     thing = bpy.data.objects.new("light", lamp)
     thing.location = light.place
     aim = Vector((0, -1, 7.1)) - Vector(light.place)

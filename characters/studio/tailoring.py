@@ -128,13 +128,13 @@ class Shirt:
         out = unit((base - base.mean(0)) * [1, 0, 1])
         front = (1 - smoothstep(20, 80, np.abs(angles)))[:, None]
         up = body.normal
-        stand = 0.34 - 0.12 * front
+        stand = 0.30 - 0.10 * front
         leaf = 0.40 + 0.30 * front
         flare = 0.16 + 0.22 * front
         foot = base - out * 0.05 - up * 0.08
-        top = base - out * 0.10 + up * stand
-        fold = base - out * 0.04 + up * (stand + 0.035)
-        over = base + out * 0.03 + up * (stand - 0.02)
+        top = base - out * 0.17 + up * stand
+        fold = base - out * 0.11 + up * (stand + 0.035)
+        over = base - out * 0.04 + up * (stand - 0.02)
         forward = np.array([0, 0, 1.0])
         end = base + out * flare + up * (stand - leaf) + forward * 0.10 * front
         share = np.linspace(0, 1, 8)[None, :, None]
