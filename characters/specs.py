@@ -70,7 +70,7 @@ AVA = CharacterSpec(
 MARA = CharacterSpec(
     name="mara",
     title="Mara",
-    description="A warm, assured woman of about fifty with short natural hair, going grey.",
+    description="A warm, assured woman of about fifty with short grey curls and a plum blazer.",
     gender=0.04,
     age=0.70,
     muscle=0.5,
@@ -106,7 +106,7 @@ MARA = CharacterSpec(
     eyeball_scale=1.06,
     blink_scale=1.2,
     arm_angle=40,
-    skin=Skin("#7d5240", "#8c3f30", 0.16, "#8f3a48", 0.7, 0.3, lines=0.8),
+    skin=Skin("#7d5240", "#8c3f30", 0.16, "#8e4146", 0.7, 0.3, lines=0.8),
     hair=Hair(
         "#1d1411",
         "#1c1310",
@@ -119,7 +119,7 @@ MARA = CharacterSpec(
         hairline=ROUND_HAIRLINE,
     ),
     iris=Iris("#5a3218", "#2a1408", "#0b0503"),
-    cloth="#b9772a",
+    cloth="#5b3040",
     brow_width=0.0155,
     rest={
         "eyeWide": 0.3,
@@ -128,6 +128,7 @@ MARA = CharacterSpec(
         "browOuterUp": 0.12,
     },
     background=Background("#f3ece3", "#c9b6a4"),
+    outfit=Outfit("blazer", under="#e3c07c"),
     voice="heart",
     earrings="#e0b35a",
 )
