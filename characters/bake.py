@@ -116,8 +116,8 @@ def assemble(bake: Bake, keys: list[str]) -> rig.Rig:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("character", choices=ALL)
-    parser.add_argument("--size", type=int, default=512, help="pixels of the texture")
-    parser.add_argument("--samples", type=int, default=24, help="light paths per pixel")
+    parser.add_argument("--size", type=int, default=768, help="pixels of the texture")
+    parser.add_argument("--samples", type=int, default=16, help="light paths per pixel")
     parser.add_argument("--work", type=Path, default=Path("out/bake"), help="frames are kept here")
     parser.add_argument("--out", type=Path, default=HERE.parent / "src/visavis/avatar/characters")
     parser.add_argument("--keys", nargs="*", choices=KEYS, default=list(KEYS))
