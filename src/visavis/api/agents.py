@@ -167,8 +167,13 @@ class CharacterChoice(BaseModel):
 
 
 class VideoChoice(BaseModel):
+    """``characters`` are listed for "puppet"; other backends know their own. While one is not
+    ``available`` (``reason`` says why), the fallback character is shown in its place."""
+
     id: str
     characters: list[CharacterChoice]
+    available: bool = True
+    reason: str = ""
 
 
 class Choices(BaseModel):

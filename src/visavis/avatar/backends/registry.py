@@ -21,8 +21,9 @@ log = structlog.stdlib.get_logger("visavis.avatar")
 
 
 def names(config: Settings) -> list[str]:
-    """All providers but the puppet."""
-    return [*config.faces, *([BITHUMAN] if BITHUMAN not in config.faces else [])]
+    """All providers that are set up here, but the puppet."""
+    wanted = config.bithuman_models or config.bithuman_api_secret.get_secret_value()
+    return [*config.faces, *([BITHUMAN] if wanted and BITHUMAN not in config.faces else [])]
 
 
 @cache
@@ -95,3 +96,12 @@ class Probes:
                 log.debug("face_not_available", face=name, reason=answer.reason)
             with self._lock:
                 self._known[name] = answer
+
+
+_probes: dict[int, Probes] = {}
+"""One per settings object, which it keeps; a process has one."""
+
+
+def probes(config: Settings) -> Probes:
+    """The probes of ``config``'s backends."""
+    return _probes.setdefault(id(config), Probes(config))

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from visavis.agents.schema import AgentConfiguration, BuiltinTool
 from visavis.api.agents import CharacterChoice, Choices, ProviderChoice, VideoChoice
+from visavis.avatar.backends import registry as backends
 from visavis.models.catalogue import HIBARI_HEART, QWEN_05B, WHISPER_TINY_EN
 from visavis.models.hibari import VOICES
 from visavis.server.errors import Problem
@@ -33,11 +34,20 @@ def choices(settings: Settings) -> Choices:
                     CharacterChoice(id=name, portrait_url=portrait_url(name))
                     for name in _characters()
                 ],
-            )
+            ),
+            *_other_faces(settings),
         ],
         languages=_EMBEDDED_LANGUAGES if embedded_speech else None,
         builtin_tools=list(get_args(BuiltinTool)),
     )
+
+
+def _other_faces(settings: Settings) -> list[VideoChoice]:
+    """Backends that are set up, and what their probes said; they know their own characters."""
+    return [
+        VideoChoice(id=name, characters=[], available=probe.ok, reason=probe.reason)
+        for name, probe in backends.probes(settings).known().items()
+    ]
 
 
 def portrait_url(character_id: str) -> str:
@@ -52,8 +62,9 @@ def check(configuration: AgentConfiguration, settings: Settings) -> None:
     for name in get_args(LayerName):
         _check_layer(name, configuration, settings)
     video = configuration.video
-    _check("video.provider", video.provider, ["puppet"])
-    _check("video.character_id", video.character_id, list(_characters()))
+    _check("video.provider", video.provider, ["puppet", *backends.names(settings)])
+    face = video.character_id if video.provider == "puppet" else video.fallback_character_id
+    _check("video.character_id", face, list(_characters()))
     heard = route(configuration.stt, settings.stt_base_url)
     spoken = route(configuration.tts, settings.tts_base_url)
     if "host" in (heard, spoken) and configuration.language.split("-")[0] != "en":
