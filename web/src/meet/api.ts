@@ -1,5 +1,6 @@
 /** What the page asks of the server over HTTP, and what a refusal means. */
 
+import type { FaceFiles } from "../renderer";
 import { Problem, type ProblemKind } from "./problem";
 import { isRecord } from "./rtvi";
 
@@ -19,6 +20,8 @@ export interface SessionGrant {
   roomUrl: string;
   token: string;
   iceServers: RTCIceServer[];
+  /** What it takes to draw the face here; null where it comes as video. */
+  avatar: FaceFiles | null;
 }
 
 const REQUEST_DEADLINE_MS = 15_000;
@@ -35,17 +38,36 @@ export async function fetchAgent(agentId: string): Promise<Agent> {
   };
 }
 
-export async function startSession(agentId: string): Promise<SessionGrant> {
+/** `drawing`: this page draws the face by itself, if the agent allows it. */
+export async function startSession(agentId: string, drawing: boolean): Promise<SessionGrant> {
   const body = await request("/v1/start-agent-session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ agentId }),
+    body: JSON.stringify({ agentId, video_render: drawing ? "client" : "server" }),
   });
   return {
     sessionId: text(body["sessionId"], ""),
     roomUrl: text(body["roomUrl"], ""),
     token: text(body["dailyToken"], ""),
     iceServers: Array.isArray(body["iceServers"]) ? (body["iceServers"] as RTCIceServer[]) : [],
+    avatar: faceFiles(body["avatar"]),
+  };
+}
+
+function faceFiles(value: unknown): FaceFiles | null {
+  if (!isRecord(value)) return null;
+  const ground = isRecord(value["ground"]) ? value["ground"] : {};
+  const colour = text(ground["colour"], "");
+  return {
+    rigUrl: text(value["rigUrl"], ""),
+    meshUrl: text(value["meshUrl"], ""),
+    deltasUrl: text(value["deltasUrl"], ""),
+    ground:
+      ground["kind"] === "transparent"
+        ? { kind: "transparent" }
+        : colour
+          ? { kind: "colour", colour }
+          : { kind: "own" },
   };
 }
 

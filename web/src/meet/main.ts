@@ -1,5 +1,6 @@
 /** The hosted page: joins the state of the call, what it shows, and the room. */
 
+import type { FaceFiles } from "../renderer";
 import {
   abandonSession,
   fetchAgent,
@@ -9,6 +10,7 @@ import {
   type SessionGrant,
 } from "./api";
 import { INITIAL, next, type CallEvent } from "./call";
+import { canDraw, drawFace } from "./drawn";
 import type { Link } from "./link";
 import { openMicrophone, type Microphone } from "./microphone";
 import { Problem } from "./problem";
@@ -23,6 +25,8 @@ interface Held {
   microphone: Microphone | null;
   grant: SessionGrant | null;
   room: Room | null;
+  /** Stops drawing the face, where it is drawn here. */
+  undraw: (() => void) | null;
   /** The agent has announced that it cannot go on; it still says so aloud before it leaves. */
   failing: Problem | null;
 }
@@ -65,6 +69,7 @@ async function start(withMicrophone: boolean): Promise<void> {
     microphone: null,
     grant: null,
     room: null,
+    undraw: null,
     failing: null,
   };
   held = mine;
@@ -88,14 +93,32 @@ async function connect(mine: Held, agentId: string, withMicrophone: boolean): Pr
   }
   dispatch({ type: "microphone", state: mine.microphone ? "on" : "none" });
   dispatch({ type: "step", step: "session" });
-  mine.grant = await startSession(agentId);
+  mine.grant = await startSession(agentId, canDraw());
   signal.throwIfAborted();
   dispatch({ type: "step", step: "room" });
   const handlers = { media, message, link, left };
   const track = mine.microphone?.track ?? null;
   const first = call.consent === null ? [] : [recordingConsent(call.consent)];
-  mine.room = await Room.join(mine.grant, track, handlers, signal, first);
+  const joining = Room.join(mine.grant, track, handlers, signal, first);
+  if (mine.grant.avatar) void draw(mine, mine.grant.avatar, joining);
+  mine.room = await joining;
   dispatch({ type: "joined", now: Date.now() });
+}
+
+/** Draw the face here. Where that fails, the agent sends video. */
+async function draw(mine: Held, files: FaceFiles, joining: Promise<Room>): Promise<void> {
+  const canvas = view.addCanvas();
+  const show = (drawn: boolean) => {
+    view.showDrawn(drawn && held === mine);
+    if (drawn) view.showFace(held === mine);
+  };
+  const close = await drawFace(joining, files, canvas, show).catch(() => null);
+  const undraw = () => {
+    close?.();
+    canvas.remove();
+  };
+  if (!close || mine.abort.signal.aborted) undraw();
+  else mine.undraw = undraw;
 }
 
 function cancel(): void {
@@ -136,6 +159,10 @@ async function release(mine: Held): Promise<void> {
   }
   view.level(0);
   view.showFace(false);
+  view.showDrawn(false);
+  const { undraw } = mine;
+  mine.undraw = null;
+  setTimeout(() => undraw?.(), FADE_MS);
   setTimeout(() => {
     if (!held) view.video.srcObject = null;
   }, FADE_MS);

@@ -82,6 +82,28 @@ export class Room {
     if (this.channel.readyState === "open") this.channel.send(frame);
   }
 
+  /** Ask for poses, from which the face is drawn here: the agent then sends no video. */
+  openPoses(take: (frame: ArrayBuffer) => void): RTCDataChannel {
+    const channel = this.peer.createDataChannel("coefficients", {
+      ordered: false,
+      maxRetransmits: 0,
+    });
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => data instanceof ArrayBuffer && take(data);
+    return channel;
+  }
+
+  /** How long sound waits here before it is heard, in running totals; null before there is any. */
+  async sound(): Promise<{ delay: number; samples: number } | null> {
+    const report = await this.audio.receiver.getStats();
+    for (const stat of report.values() as Iterable<Record<string, unknown>>) {
+      if (stat["type"] !== "inbound-rtp") continue;
+      const [delay, samples] = [stat["jitterBufferDelay"], stat["jitterBufferEmittedCount"]];
+      return { delay: Number(delay ?? 0), samples: Number(samples ?? 0) };
+    }
+    return null;
+  }
+
   /** Say goodbye, so that the session ends now and not when it is missed, and close. */
   async leave(): Promise<void> {
     this.send(encode("disconnect-bot"));

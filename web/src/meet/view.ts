@@ -94,6 +94,20 @@ export class View {
     this.face.toggleAttribute("data-live", live);
   }
 
+  /** A canvas over the video, for a face that is drawn here. */
+  addCanvas(): HTMLCanvasElement {
+    const canvas = document.createElement("canvas");
+    canvas.className = "drawn";
+    canvas.setAttribute("aria-hidden", "true");
+    this.video.after(canvas);
+    return canvas;
+  }
+
+  /** Whether the face is drawn here, rather than seen in the video. */
+  showDrawn(drawn: boolean): void {
+    this.face.toggleAttribute("data-drawn", drawn);
+  }
+
   askForSound(blocked: boolean): void {
     element("sound").hidden = !blocked;
   }

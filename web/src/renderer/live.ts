@@ -56,6 +56,8 @@ export interface LiveOptions {
   readonly sound: () => Promise<SoundStats | null>;
   /** The face is drawn now, or no longer is. */
   readonly show: (live: boolean) => void;
+  /** The graphics are gone, and did not come back soon. */
+  readonly lost: () => void;
 }
 
 export class LiveFace {
@@ -65,6 +67,8 @@ export class LiveFace {
   private arrivedAt = -Infinity;
   private live = false;
   private frame = 0;
+  private drawnAt = -Infinity;
+  private failingSince: number | null = null;
 
   constructor(
     private readonly renderer: Renderer,
@@ -96,14 +100,26 @@ export class LiveFace {
     const pose = heard === null ? null : this.poses.at(heard - LOOK_BACK_MS);
     if (pose) {
       fit(this.canvas);
-      this.renderer.draw(pose);
+      this.note(this.renderer.draw(pose), now);
     }
-    const live = pose !== null && now - this.arrivedAt < STALE_MS;
+    const live = now - this.drawnAt < STALE_MS && now - this.arrivedAt < STALE_MS;
     if (live !== this.live) {
       this.live = live;
       this.options.show(live);
     }
   };
+
+  private note(drawn: boolean, now: number): void {
+    if (drawn) {
+      this.drawnAt = now;
+      this.failingSince = null;
+    } else if (this.failingSince === null) {
+      this.failingSince = now;
+    } else if (now - this.failingSince > STALE_MS) {
+      this.failingSince = Infinity; // say it once
+      this.options.lost();
+    }
+  }
 
   private async measure(): Promise<void> {
     const stats = await this.options.sound().catch(() => null);

@@ -23,7 +23,7 @@ export class Poses {
   at(time: number): Pose | null {
     const next = this.waiting.findIndex((timed) => timed.at > time);
     if (next === 0) return (this.waiting[0] as Timed).pose;
-    const before = this.waiting.at(next - 1);
+    const before = this.waiting.at(next < 0 ? -1 : next - 1);
     if (next < 0 || !before) return before?.pose ?? null;
     const after = this.waiting[next] as Timed;
     if (after.at - before.at > JOINED_MS) return before.pose;

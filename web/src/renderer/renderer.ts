@@ -95,10 +95,13 @@ export class Renderer {
     return new Renderer(canvas, options, bitmaps as ImageBitmap[], ground);
   }
 
-  /** Draw at the canvas's size, as high as the canvas and in its middle. */
-  draw(pose: Pose): void {
+  /**
+   * Draw at the canvas's size, as high as the canvas and in its middle. False where nothing could be
+   * drawn, since the graphics are gone; they may come back.
+   */
+  draw(pose: Pose): boolean {
     const made = this.made;
-    if (!made || this.gl.isContextLost()) return;
+    if (!made || this.gl.isContextLost()) return false;
     const { gl, canvas } = this;
     const at = posed(this.mesh, pose);
     gl.viewport(0, 0, canvas.width, canvas.height);
@@ -114,6 +117,7 @@ export class Renderer {
     gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ZERO, gl.ONE);
     this.drawEyes(made, at, pose);
     this.drawMouth(made, at);
+    return true;
   }
 
   /** Give the graphics memory back. */
