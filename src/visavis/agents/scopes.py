@@ -13,6 +13,8 @@ Scope = Literal[
     "webhooks:read",
     "webhooks:write",
     "analytics:read",
+    "avatars:read",
+    "avatars:write",
     "keys:read",
     "keys:write",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from visavis import __version__
-from visavis.cli import agents, keys, models
+from visavis.cli import agents, avatars, keys, models
 from visavis.cli.demo import demo
 from visavis.cli.doctor import doctor
 from visavis.cli.serve import serve
@@ -43,5 +43,6 @@ app.command()(talk)
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(agents.app, name="agents")
+app.add_typer(avatars.app, name="avatars")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

@@ -1,41 +1,36 @@
 """``visavis agents``: agents of a running server, and agents as files."""
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from visavis.cli.connected import Server, connected, fail
 
 if TYPE_CHECKING:
     from visavis.agents.document import AgentDocument
     from visavis.cli.agent_files import Applied
-    from visavis.client import Client
 
 app = typer.Typer(help="List, change, export and import agents.", no_args_is_help=True)
 
-_Server = Annotated[
-    str | None,
-    typer.Option(envvar="VISAVIS_URL", help="A visavis server; default: this machine's."),
-]
 _Id = Annotated[str, typer.Argument(help="The agent's id, or demo.")]
 _Out = Annotated[Path | None, typer.Option("--out", "-o", help="A file; default: the terminal.")]
 _Vendor = Literal["iwy", "tavus", "anam", "d-id"]
 
 
 @app.command(name="list")
-def list_agents(server: _Server = None) -> None:
+def list_agents(server: Server = None) -> None:
     """Permanent agents, newest first."""
-    with _connected(server) as client:
+    with connected(server) as client:
         for agent in client.agents.iterate():
             typer.echo(f"{agent.id}  {agent.publish_status:7}  v{agent.version:<4} {agent.name}")
 
 
 @app.command()
-def get(agent_id: _Id, server: _Server = None) -> None:
+def get(agent_id: _Id, server: Server = None) -> None:
     """An agent, whole, as JSON."""
-    with _connected(server) as client:
+    with connected(server) as client:
         typer.echo(client.agents.get(agent_id).model_dump_json(indent=2))
 
 
@@ -43,13 +38,13 @@ def get(agent_id: _Id, server: _Server = None) -> None:
 def export(
     agent_ids: Annotated[list[str], typer.Argument(help="Agents' ids.")],
     out: _Out = None,
-    server: _Server = None,
+    server: Server = None,
 ) -> None:
     """Agents as a YAML file: what differs from the defaults."""
     from visavis.agents.document import write
     from visavis.cli.agent_files import export as document_of
 
-    with _connected(server) as client:
+    with connected(server) as client:
         _put(write([document_of(client, agent_id) for agent_id in agent_ids]), out)
 
 
@@ -57,19 +52,19 @@ def export(
 def apply(
     files: Annotated[list[Path], typer.Argument(help="YAML files; - reads standard input.")],
     dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
-    server: _Server = None,
+    server: Server = None,
 ) -> None:
     """Create agents, or make them what the files say: found by id, else by name."""
     from visavis.cli.agent_files import ApplyError
     from visavis.cli.agent_files import apply as apply_document
 
     documents = [document for file in files for document in _documents(file)]
-    with _connected(server) as client:
+    with connected(server) as client:
         for document in documents:
             try:
                 _show(apply_document(client, document, dry_run=dry_run), dry_run)
             except ApplyError as error:
-                _fail(str(error))
+                fail(str(error))
 
 
 @app.command(name="import")
@@ -91,7 +86,7 @@ def import_(
         body = AgentImport.model_validate({"from": vendor, "document": json.loads(_read(file))})
     except (ValueError, RecursionError) as error:
         told = "this is not one agent" if isinstance(error, ValidationError) else error
-        _fail(f"{file}: {told}")
+        fail(f"{file}: {told}")
     imported = import_agent(vendor, body.document)
     _put(write([imported.document]), out)
     for lost in imported.lost:
@@ -99,17 +94,17 @@ def import_(
 
 
 @app.command()
-def delete(agent_id: _Id, server: _Server = None) -> None:
+def delete(agent_id: _Id, server: Server = None) -> None:
     """Delete an agent and its versions; its sessions stay."""
-    with _connected(server) as client:
+    with connected(server) as client:
         client.agents.delete(agent_id)
         typer.echo(f"deleted {agent_id}")
 
 
 @app.command()
-def versions(agent_id: _Id, server: _Server = None) -> None:
+def versions(agent_id: _Id, server: Server = None) -> None:
     """An agent's versions, newest first."""
-    with _connected(server) as client:
+    with connected(server) as client:
         for version in client.agents.iterate_versions(agent_id):
             typer.echo(f"v{version.version:<4} {version.created_at}  {version.note}")
 
@@ -118,29 +113,12 @@ def versions(agent_id: _Id, server: _Server = None) -> None:
 def rollback(
     agent_id: _Id,
     version: Annotated[int, typer.Argument(min=1, help="The version to go back to.")],
-    server: _Server = None,
+    server: Server = None,
 ) -> None:
     """Make an agent what it was, as a new version."""
-    with _connected(server) as client:
+    with connected(server) as client:
         agent = client.agents.rollback(agent_id, version)
         typer.echo(f"{agent.name} is as in version {version}; this is version {agent.version}")
-
-
-@contextmanager
-def _connected(server: str | None) -> "Generator[Client]":
-    """A client whose errors end the command in plain words."""
-    from visavis.client import ApiError, Client, ClientError
-
-    with Client(server) as client:
-        try:
-            yield client
-        except ApiError as error:
-            allowed = error.members.get("allowed")
-            choices = f" There is: {', '.join(map(str, allowed))}." if allowed else ""
-            field = error.members.get("field")
-            _fail(f"{f'{field}: ' if field else ''}{error.detail}{choices} ({error.code})")
-        except ClientError as error:
-            _fail(str(error))
 
 
 def _documents(file: Path) -> "list[AgentDocument]":
@@ -149,7 +127,7 @@ def _documents(file: Path) -> "list[AgentDocument]":
     try:
         return read(_read(file))
     except DocumentError as error:
-        _fail(f"{file}: {error}")
+        fail(f"{file}: {error}")
 
 
 def _read(file: Path) -> str:
@@ -158,7 +136,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        _fail(f"{file}: {error}")
+        fail(f"{file}: {error}")
 
 
 def _put(text: str, out: Path | None) -> None:
@@ -168,7 +146,7 @@ def _put(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        _fail(f"{out}: {error}")
+        fail(f"{out}: {error}")
 
 
 def _show(applied: "Applied", dry_run: bool) -> None:
@@ -184,8 +162,3 @@ def _show(applied: "Applied", dry_run: bool) -> None:
 def _short(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def _fail(message: str) -> NoReturn:
-    typer.secho(message, err=True, fg="red")
-    raise typer.Exit(1)

@@ -1,24 +1,16 @@
 """``visavis keys``: API keys of a running server, and the first key of one that wants keys."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, NoReturn, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from visavis.agents.scopes import Scope
-
-if TYPE_CHECKING:
-    from visavis.client import Client
+from visavis.cli.connected import Server, connected, fail
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
-_Server = Annotated[
-    str | None,
-    typer.Option(envvar="VISAVIS_URL", help="A visavis server; default: this machine's."),
-]
 _Name = Annotated[str, typer.Argument(help="What the key is for.")]
 _Scopes = Annotated[
     list[str],
@@ -40,20 +32,20 @@ def create(
     scope: _Scopes,
     days: _Days = None,
     local: _Local = False,
-    server: _Server = None,
+    server: Server = None,
 ) -> None:
     """Make a key and show it, this once, on standard output."""
     unknown = [given for given in scope if given not in get_args(Scope)]
     if unknown:
-        _fail(f"There is no scope {unknown[0]!r}. There is: {', '.join(get_args(Scope))}.")
+        fail(f"There is no scope {unknown[0]!r}. There is: {', '.join(get_args(Scope))}.")
     if not name.strip() or len(name) > 200:
-        _fail("The name may have 1 to 200 characters.")
+        fail("The name may have 1 to 200 characters.")
     scopes = cast("list[Scope]", scope)
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     if local:
         key, key_id = asyncio.run(_create_local(name, scopes, expires_at))
     else:
-        with _connected(server) as client:
+        with connected(server) as client:
             made = client.keys.create(name, scopes, expires_at=expires_at)
         key, key_id = made.key, made.id
     typer.echo(f"Key {key_id}, shown this once:", err=True)
@@ -61,9 +53,9 @@ def create(
 
 
 @app.command(name="list")
-def list_keys(server: _Server = None) -> None:
+def list_keys(server: Server = None) -> None:
     """All keys, newest first: id, first characters, state, scopes, name."""
-    with _connected(server) as client:
+    with connected(server) as client:
         for key in client.keys.iterate():
             state = "revoked" if key.revoked_at else "valid"
             if key.expires_at and datetime.fromisoformat(key.expires_at) <= datetime.now(UTC):
@@ -74,10 +66,10 @@ def list_keys(server: _Server = None) -> None:
 @app.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's id, as listed.")],
-    server: _Server = None,
+    server: Server = None,
 ) -> None:
     """End a key, at once and for good."""
-    with _connected(server) as client:
+    with connected(server) as client:
         typer.echo(f"revoked {client.keys.revoke(key_id).name}")
 
 
@@ -102,22 +94,3 @@ async def _create_local(
         return key, row.id
     finally:
         await database.close()
-
-
-@contextmanager
-def _connected(server: str | None) -> "Generator[Client]":
-    """A client whose errors end the command in plain words."""
-    from visavis.client import ApiError, Client, ClientError
-
-    with Client(server) as client:
-        try:
-            yield client
-        except ApiError as error:
-            _fail(f"{error.detail} ({error.code})")
-        except ClientError as error:
-            _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.secho(message, err=True, fg="red")
-    raise typer.Exit(1)

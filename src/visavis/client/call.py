@@ -17,7 +17,16 @@ from visavis.client.errors import BadAnswer
 
 T = TypeVar("T")
 
-Body = BaseModel | Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file and the form fields that go with it."""
+
+    file: bytes = field(repr=False)
+    fields: Mapping[str, str]
+
+
+Body = BaseModel | Mapping[str, Any] | Upload
 Query = Mapping[str, str | int | float | bool | None]
 
 
@@ -45,14 +54,20 @@ class Call(Generic[T]):
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """The request, made once and sent as often as needed."""
-        content = None if self.body is None else _json(self.body)
-        headers = {"Content-Type": "application/json"} if content is not None else {}
+        content, files, fields = None, None, None
+        headers: dict[str, str] = {}
+        if isinstance(self.body, Upload):
+            files, fields = {"file": ("file", self.body.file)}, dict(self.body.fields)
+        elif self.body is not None:
+            content, headers["Content-Type"] = _json(self.body), "application/json"
         if self.method == "POST":
             headers["Idempotency-Key"] = str(uuid.uuid4())
         return http.build_request(
             self.method,
             self.path,
             content=content,
+            files=files,
+            data=fields,
             headers=headers,
             params=_given(self.query),
             timeout=http.timeout if self.timeout_s is None else self.timeout_s,
@@ -115,7 +130,7 @@ def segment(value: str) -> str:
     return quote(value, safe="")
 
 
-def _json(body: Body) -> bytes:
+def _json(body: BaseModel | Mapping[str, Any]) -> bytes:
     """Only what was set: the server knows its own defaults, and PATCH changes nothing else."""
     if isinstance(body, BaseModel):
         return body.model_dump_json(exclude_unset=True, by_alias=True).encode()

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from visavis.client.agents import Agents
 from visavis.client.analytics import Analytics
+from visavis.client.avatars import Avatars
 from visavis.client.call import Call
 from visavis.client.keys import Keys
 from visavis.client.sessions import Sessions
@@ -30,6 +31,7 @@ class Client:
         self._transport = SyncTransport(url, api_key, timeout_s)
         self.agents = Agents(self._transport)
         self.tools = Tools(self._transport)
+        self.avatars = Avatars(self._transport)
         self.sessions = Sessions(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.keys = Keys(self._transport)
@@ -63,6 +65,7 @@ class AsyncClient:
         self._transport = AsyncTransport(url, api_key, timeout_s)
         self.agents = Agents(self._transport)
         self.tools = Tools(self._transport)
+        self.avatars = Avatars(self._transport)
         self.sessions = Sessions(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.keys = Keys(self._transport)

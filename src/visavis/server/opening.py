@@ -21,6 +21,8 @@ from visavis.server.gate.rates import MovingWindow, Rates
 from visavis.server.services import Readiness, Services
 from visavis.server.telemetry.metrics import Metrics
 from visavis.server.upkeep import keeping_up
+from visavis.sessions.avatars import Avatars
+from visavis.sessions.backdrops import Backdrops
 from visavis.sessions.bells import Bells
 from visavis.sessions.deletion import Deletion
 from visavis.sessions.journal import Journal
@@ -111,6 +113,8 @@ async def open_services(
             http=http,
             blobs=blobs,
             recordings=recordings,
+            avatars=Avatars(settings.data_dir, database, blobs, host),
+            backdrops=Backdrops(settings.data_dir, http),
             deletion=deletion,
             keys=keys,
             rates=rates,

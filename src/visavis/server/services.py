@@ -12,6 +12,8 @@ from visavis.server.gate.audit_log import AuditLog
 from visavis.server.gate.key_ring import KeyRing
 from visavis.server.gate.rates import Rates
 from visavis.server.telemetry.metrics import Metrics
+from visavis.sessions.avatars import Avatars
+from visavis.sessions.backdrops import Backdrops
 from visavis.sessions.bells import Bells
 from visavis.sessions.deletion import Deletion
 from visavis.sessions.lifecycle import Sessions
@@ -43,6 +45,8 @@ class Services:
     outbox: Outbox
     blobs: Blobs
     recordings: Recordings
+    avatars: Avatars
+    backdrops: Backdrops
     deletion: Deletion
     keys: KeyRing
     rates: Rates

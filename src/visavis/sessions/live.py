@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
@@ -42,6 +43,8 @@ class StartOptions:
     recording_consent: bool = False
     video_render: Literal["auto", "client", "server"] | None = None
     tools: tuple[ToolDefinition, ...] = ()
+    rig_file: Path | None = None
+    background_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

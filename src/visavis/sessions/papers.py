@@ -45,6 +45,8 @@ def spec_of(live: Live, settings: Settings, endpoints: Endpoints) -> SessionSpec
         outgoing_allow=settings.outgoing_allow,
         recording_consent=live.options.recording_consent,
         recording_path=path,
+        rig_file=live.options.rig_file,
+        background_file=live.options.background_file,
         stt=endpoints.stt,
         llm=endpoints.llm,
         tts=endpoints.tts,

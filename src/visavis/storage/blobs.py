@@ -1,6 +1,7 @@
-"""Large files (recordings), wherever an fsspec URL points: a folder, S3, memory."""
+"""Large files (recordings, faces), wherever an fsspec URL points: a folder, S3, memory."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -55,6 +56,10 @@ class Blobs:
             end = min(start + CHUNK, last + 1)
             yield await _in_thread(self._read, key, start, end)
 
+    async def fetch(self, key: str, path: Path) -> None:
+        """Write a blob to a file, whole or not at all."""
+        await _in_thread(self._fetch, key, path)
+
     async def delete(self, key: str) -> None:
         """Remove a blob; no harm if there is none."""
         await _in_thread(self._delete, key)
@@ -64,6 +69,15 @@ class Blobs:
 
     def _put(self, key: str, path: Path) -> None:
         self._files.put_file(str(path), self._at(key))
+
+    def _fetch(self, key: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self._files.get_file(self._at(key), str(half))
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
 
     def _read(self, key: str, start: int, end: int) -> bytes:
         return self._files.cat_file(self._at(key), start=start, end=end)
@@ -86,4 +100,4 @@ async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
     try:
         return await asyncio.to_thread(call, *arguments)
     except Exception as error:
-        raise BlobsError(f"The store of recordings failed: {type(error).__name__}.") from error
+        raise BlobsError(f"The store of files failed: {type(error).__name__}.") from error

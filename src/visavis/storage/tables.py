@@ -64,6 +64,26 @@ class ToolRow(Base):
     __table_args__ = (Index("ix_tools_created", "created_at", "id"),)
 
 
+class AvatarRow(Base):
+    """A face made here, from a photo or an uploaded rig; its files are blobs under its id.
+
+    ``consent``: subject, statement, attested_by, attested_at. ``warnings``: what the photo could
+    have done better, as code and message.
+    """
+
+    __tablename__ = "avatars"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    origin: Mapped[str] = mapped_column(String(16))
+    consent: Mapped[Json]
+    warnings: Mapped[JsonList]
+    size_bytes: Mapped[int]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (Index("ix_avatars_created", "created_at", "id"),)
+
+
 class SessionRow(Base):
     """One conversation; ``state`` is a ``SessionState``, ``end_reason`` an ``EndReason``."""
 

@@ -185,7 +185,7 @@ async def test_what_cannot_be_deleted_does_not_keep_others(open_records: Callabl
 
     async def delete(session_id: str) -> None:
         if session_id == stuck:
-            raise BlobsError("The store of recordings failed.")
+            raise BlobsError("The store of files failed.")
         await services.deletion.delete(session_id, "server")
 
     assert await Retention(services.database, None).sweep(delete) == 1

@@ -68,7 +68,7 @@ async def test_what_is_put_again_replaces(blobs: Blobs, source: Path, newer: Pat
 async def test_a_store_that_fails_says_so(tmp_path: Path, source: Path) -> None:
     (tmp_path / "in the way").write_bytes(b"")
     blobs = Blobs(str(tmp_path / "in the way"))
-    with pytest.raises(BlobsError, match="The store of recordings failed"):
+    with pytest.raises(BlobsError, match="The store of files failed"):
         await blobs.put("recordings/a.mp4", source)
 
 

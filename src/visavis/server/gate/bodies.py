@@ -13,6 +13,8 @@ from visavis.server.errors import Problem, respond
 
 MAX_BODY = 256 * 1024
 """Bytes; an SDP offer has about 10 000."""
+MAX_PHOTO = 16 * 1024 * 1024
+"""Bytes of a body that brings a picture."""
 MAX_HEAD = 32 * 1024
 """Bytes of all headers and the address."""
 BODY_S = 20.0
@@ -20,6 +22,7 @@ BODY_S = 20.0
 MAX_DEPTH = 64
 """Of lists and objects within each other; parsers and databases recurse."""
 
+_PHOTOS = ("POST", "/v1/avatar")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 _SUSPECT = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{300}|\\u[dD][89abAB]|\\u[dD][c-fC-F]")
@@ -132,7 +135,8 @@ async def _read_json(scope: Scope, receive: Receive) -> bytes:
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return b""
     headers = Headers(scope=scope)
-    body = await _read(receive, headers.get("content-length", "0"))
+    most = MAX_PHOTO if (scope["method"], scope["path"]) == _PHOTOS else MAX_BODY
+    body = await _read(receive, headers.get("content-length", "0"), most)
     if body and "json" in headers.get("content-type", "").lower():
         check_json(body)
         if scope["path"].startswith("/v1/"):
@@ -140,9 +144,9 @@ async def _read_json(scope: Scope, receive: Receive) -> bytes:
     return body
 
 
-async def _read(receive: Receive, declared: str) -> bytes:
+async def _read(receive: Receive, declared: str, most: int) -> bytes:
     """The whole body. Raises ``Problem``: ``body_too_large``, ``body_timeout``."""
-    if len(declared) > 12 or not declared.isdecimal() or int(declared) > MAX_BODY:
+    if len(declared) > 12 or not declared.isdecimal() or int(declared) > most:
         raise Problem("body_too_large")
     body = bytearray()
     try:
@@ -152,7 +156,7 @@ async def _read(receive: Receive, declared: str) -> bytes:
                 if message["type"] != "http.request":
                     raise Problem("body_timeout", "The connection was closed.")
                 body += message.get("body", b"")
-                if len(body) > MAX_BODY:
+                if len(body) > most:
                     raise Problem("body_too_large")
                 if not message.get("more_body", False):
                     return bytes(body)

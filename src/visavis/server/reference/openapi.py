@@ -31,6 +31,7 @@ Errors are `application/problem+json` (RFC 9457) with a stable `code`. A POST wi
 _TAGS = {
     "agents": "Who people talk to: permanent agents with versions, and single-use ones.",
     "tools": "What agents may do during a conversation: webhooks, client tools, MCP servers.",
+    "avatars": "Faces made from a photo, with whose they are.",
     "sessions": "Conversations: start, follow live, steer, read, end and delete.",
     "rooms": "Signalling between a browser and the embedded room. Clients of RTVI do this.",
     "webhooks": "Where the account's events are sent, signed per Standard Webhooks.",
@@ -104,6 +105,8 @@ _NAMES = {
     "GET /v1/meet": "ListPublicAgents",
     "GET /v1/meet/{agent_id}": "GetPublicAgent",
     "GET /avatars/{character_id}/portrait.webp": "GetPortrait",
+    "GET /v1/avatar/{avatar_id}/clip": "GetAvatarClip",
+    "GET /v1/avatar/{avatar_id}/preview": "GetAvatarPreview",
     "GET /v1/session/{session_id}/events": "FollowSession",
     "POST /v1/session/{session_id}/say": "SayInSession",
     "POST /v1/session/{session_id}/echo": "EchoInSession",
@@ -178,7 +181,7 @@ def name_of(method: str, path: str) -> str:
     return verbs.get(method, "Delete") + "".join(nouns)
 
 
-_COLLECTIONS = ("Agent", "Tool", "Session", "Key", "Webhook", "Version")
+_COLLECTIONS = ("Agent", "Avatar", "Tool", "Session", "Key", "Webhook", "Version")
 
 
 def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:

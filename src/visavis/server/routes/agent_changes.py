@@ -80,6 +80,7 @@ async def change(
 async def checked(services: Services, session: AsyncSession, agent: Agent) -> Agent:
     """The agent as it is stored. Raises ``Problem`` for what does not exist here."""
     choices.check(agent.configuration, services.settings)
+    await choices.check_faces(session, agent.configuration)
     wanted = agent.configuration.tool_calling.selected_tool_ids
     for field, url in _urls(agent.configuration):
         refuse_inner(services, f"configuration.{field}", url)
@@ -108,6 +109,7 @@ def _urls(configuration: AgentConfiguration) -> list[tuple[str, str | None]]:
         ("llm.custom_url", configuration.llm.custom_url),
         ("stt.custom_url", configuration.stt.custom_url),
         ("tts.custom_url", configuration.tts.custom_url),
+        ("video.background.image_url", configuration.video.background.image_url),
         ("end_of_conversation.callback_url", configuration.end_of_conversation.callback_url),
     ]
 

@@ -26,8 +26,9 @@ from visavis.server.routes.agent_lookup import AgentId
 from visavis.server.routes.agent_views import view
 from visavis.server.routes.choices import choices
 from visavis.server.services import Provided
+from visavis.sessions.avatars import MAX_AVATARS
 from visavis.storage import agents as store
-from visavis.storage import audit
+from visavis.storage import audit, avatars
 
 router = APIRouter(prefix="/v1", tags=["agents"])
 
@@ -39,7 +40,9 @@ _NameFilter = Annotated[
 @router.get("/providers")
 async def list_choices(services: Provided, caller: AgentsRead) -> Choices:
     """What an agent here can be made of: providers, models, voices, characters, languages."""
-    return choices(services.settings)
+    async with services.database.read() as session:
+        made = await avatars.listing(session, MAX_AVATARS)
+    return choices(services.settings, [row.id for row in made])
 
 
 @router.post("/agent", status_code=201)

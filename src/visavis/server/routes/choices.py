@@ -1,10 +1,13 @@
 """What an agent on this server can be made of: for menus, and to refuse everything else."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-from visavis.agents.schema import AgentConfiguration, BuiltinTool
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from visavis.agents.schema import AgentConfiguration, Background, BuiltinTool
 from visavis.api.agents import CharacterChoice, Choices, ProviderChoice, VideoChoice
 from visavis.avatar.backends import registry as backends
 from visavis.models.catalogue import HIBARI_HEART, QWEN_05B, WHISPER_TINY_EN
@@ -12,16 +15,18 @@ from visavis.models.hibari import VOICES
 from visavis.server.errors import Problem
 from visavis.sessions.endpoints import DEFAULT, EMBEDDED, OPENAI, needs_host, route
 from visavis.settings import Settings
+from visavis.storage import avatars as avatar_store
 
 LayerName = Literal["llm", "stt", "tts"]
 
 _HOSTED = {"llm": QWEN_05B.name, "stt": WHISPER_TINY_EN.name, "tts": HIBARI_HEART.name}
+_FACES = ("character_id", "fallback_character_id")
 _EMBEDDED_LANGUAGES = ["en"]
 """Of the embedded ears and voice; the language model knows more."""
 
 
-def choices(settings: Settings) -> Choices:
-    """Everything that exists here."""
+def choices(settings: Settings, made: Sequence[str] = ()) -> Choices:
+    """Everything that exists here; ``made``: the ids of faces that users brought."""
     embedded_speech = None in (settings.stt_base_url, settings.tts_base_url)
     return Choices(
         llm=_providers("llm", settings),
@@ -32,7 +37,7 @@ def choices(settings: Settings) -> Choices:
                 id="puppet",
                 characters=[
                     CharacterChoice(id=name, portrait_url=portrait_url(name))
-                    for name in _characters()
+                    for name in (*_characters(), *made)
                 ],
             ),
             *_other_faces(settings),
@@ -63,12 +68,37 @@ def check(configuration: AgentConfiguration, settings: Settings) -> None:
         _check_layer(name, configuration, settings)
     video = configuration.video
     _check("video.provider", video.provider, ["puppet", *backends.names(settings)])
-    face = video.character_id if video.provider == "puppet" else video.fallback_character_id
-    _check("video.character_id", face, list(_characters()))
+    for field in _FACES if video.provider == "puppet" else _FACES[1:]:
+        face: str = getattr(video, field)
+        if not made_here(face):  # those are in the database: see ``check_faces``
+            _check(f"video.{field}", face, list(_characters()))
+    _check_background(video.background)
     heard = route(configuration.stt, settings.stt_base_url)
     spoken = route(configuration.tts, settings.tts_base_url)
     if "host" in (heard, spoken) and configuration.language.split("-")[0] != "en":
         raise unknown_choice("language", configuration.language, _EMBEDDED_LANGUAGES)
+
+
+async def check_faces(session: AsyncSession, configuration: AgentConfiguration) -> None:
+    """Raise ``Problem`` where a face made here is asked for that is not there."""
+    video = configuration.video
+    for field in _FACES if video.provider == "puppet" else _FACES[1:]:
+        face: str = getattr(video, field)
+        if made_here(face) and await avatar_store.find(session, face) is None:
+            raise unknown_choice(f"video.{field}", face, list(_characters()))
+
+
+def made_here(character_id: str) -> bool:
+    """Whether the id is one of a face that a user brought."""
+    return character_id.startswith("av-")
+
+
+def _check_background(background: Background) -> None:
+    needed = {"colour": "colour", "image": "image_url"}.get(background.kind)
+    if needed and getattr(background, needed) is None:
+        problem = Problem("invalid_request", f'Background "{background.kind}" needs {needed}.')
+        problem.members["field"] = f"configuration.video.background.{needed}"
+        raise problem
 
 
 def unknown_choice(field: str, value: str, allowed: list[str]) -> Problem:

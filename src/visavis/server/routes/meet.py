@@ -12,7 +12,6 @@ from starlette.types import Scope
 
 from visavis.agents.schema import Agent
 from visavis.api.page import Page
-from visavis.avatar.rig import portrait
 from visavis.server.errors import TITLES, Problem
 from visavis.server.paging import Cursor, Limit, decode_cursor, encode_cursor
 from visavis.server.paging import page as page_of
@@ -21,6 +20,7 @@ from visavis.server.routes.choices import portrait_url
 from visavis.server.services import Provided, Services
 from visavis.sessions.recordings import records
 from visavis.storage import agents as store
+from visavis.storage.blobs import BlobsError
 
 WEB = FilePath(str(files("visavis") / "web"))
 
@@ -133,14 +133,17 @@ def _entry(agent: Agent) -> MeetEntry:
     response_class=Response,
     responses={200: {"content": {"image/webp": {}}}},
 )
-def portrait_image(
+async def portrait_image(
+    services: Provided,
     character_id: Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$")],
 ) -> Response:
-    """A still of the character's face. (Reads a file: runs in a thread.)"""
+    """A still of the character's face."""
     try:
-        image = portrait(character_id)
-    except (OSError, KeyError):
-        raise Problem("character_not_found") from None
+        image = await services.avatars.preview(character_id)
+    except BlobsError:
+        raise Problem("storage_unavailable", retry_s=5) from None
+    if image is None:
+        raise Problem("character_not_found")
     return Response(image, media_type="image/webp", headers={"Cache-Control": "max-age=3600"})
 
 

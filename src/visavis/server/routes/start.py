@@ -1,5 +1,7 @@
 """Starting a session: ``POST /v1/start-agent-session``."""
 
+from pathlib import Path
+
 from fastapi import APIRouter, Request
 
 from visavis.agents.schema import Agent
@@ -13,6 +15,7 @@ from visavis.server.routes.agent_changes import refuse_inner
 from visavis.server.services import Provided, Services, public_url
 from visavis.sessions.live import StartOptions
 from visavis.storage import tools as tool_store
+from visavis.storage.blobs import BlobsError
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -28,6 +31,8 @@ async def start(body: StartRequest, request: Request, services: Provided) -> Sta
     origin = await admit_start(request, services, agent)
     refuse_inner(services, "callback_url", body.callback_url)
     choices.check(agent.configuration, services.settings)  # what was here may be gone
+    async with services.database.read() as session:
+        await choices.check_faces(session, agent.configuration)
     if starting := services.starting:
         raise Problem("starting", starting, retry_s=3)
     reservation = await services.sessions.reserve(agent, await _options(body, agent, services))
@@ -57,7 +62,13 @@ async def _options(body: StartRequest, agent: Agent, services: Services) -> Star
     wanted = agent.configuration.tool_calling.selected_tool_ids
     async with services.database.read() as session:
         tools = await tool_store.definitions(session, services.vault, wanted)
+    video = agent.configuration.video
+    background = video.background
     return StartOptions(
+        rig_file=await _rig_file(services, video.character_id),
+        background_file=await services.backdrops.file(background.image_url)
+        if background.kind == "image" and background.image_url
+        else None,
         tools=tuple(tools),
         metadata=body.metadata,
         context=body.context,
@@ -65,3 +76,13 @@ async def _options(body: StartRequest, agent: Agent, services: Services) -> Star
         recording_consent=body.recording_consent,
         video_render=client_avatar.where(agent.configuration.video, body.video_render),
     )
+
+
+async def _rig_file(services: Services, character_id: str) -> Path | None:
+    """The file of a face made here; None for one that visavis comes with."""
+    if not choices.made_here(character_id):
+        return None
+    try:
+        return await services.avatars.rig_file(character_id)
+    except BlobsError:
+        raise Problem("storage_unavailable", "The face cannot be read.", retry_s=5) from None
