@@ -128,6 +128,7 @@ MARA = CharacterSpec(
         "browOuterUp": 0.12,
     },
     background=Background("#f3ece3", "#c9b6a4"),
+    rim=0.6,
     outfit=Outfit("blazer", under="#e3c07c"),
     voice="heart",
     earrings="#e0b35a",
