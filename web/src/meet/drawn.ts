@@ -1,6 +1,6 @@
 /** The face drawn on this page, from poses, instead of video. */
 
-import type { FaceFiles } from "../renderer";
+import type { FaceFiles, LiveFace } from "../renderer";
 import type { Room } from "./room";
 
 /** `?render=server` wants video; `?render=client` draws even where graphics are slow. */
@@ -18,8 +18,9 @@ export function canDraw(): boolean {
 }
 
 /**
- * Draw the face in `canvas` as soon as it and the room are ready; `show` tells when it is there to
- * be seen. Returns how to stop; throws where the face cannot be had.
+ * Draw the face in `canvas`; `show` tells when it is there to be seen. Poses are asked for as soon
+ * as there is a room, so that no video comes first. Returns how to stop; throws where the face
+ * cannot be had, and lets the agent send video.
  */
 export async function drawFace(
   joining: Promise<Room>,
@@ -27,20 +28,25 @@ export async function drawFace(
   canvas: HTMLCanvasElement,
   show: (drawn: boolean) => void,
 ): Promise<() => void> {
-  const { LiveFace, openFace } = await import("../renderer");
-  const renderer = await openFace(canvas, files, WISH === "client");
+  const renderer = import("../renderer");
+  const opening = renderer.then(({ openFace }) => openFace(canvas, files, WISH === "client"));
+  opening.catch(() => undefined); // looked at below
   const room = await joining.catch((error: unknown) => {
-    renderer.close();
+    void opening.then((opened) => opened.close());
     throw error;
   });
-  const face = new LiveFace(renderer, canvas, {
-    sound: () => room.sound(),
-    show,
-    lost: () => channel.close(), // the agent then sends video
-  });
-  const channel = room.openPoses((frame) => face.take(frame));
+  let face: LiveFace | null = null;
+  const channel = room.openPoses((frame) => face?.take(frame));
+  try {
+    const { LiveFace } = await renderer;
+    const sound = () => room.sound();
+    face = new LiveFace(await opening, canvas, { sound, show, lost: () => channel.close() });
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
   return () => {
-    face.close();
-    if (channel.readyState !== "closed") channel.close();
+    face?.close();
+    channel.close();
   };
 }
