@@ -221,7 +221,7 @@ OTIS = CharacterSpec(
     eyeball_scale=1.05,
     blink_scale=1.2,
     arm_angle=42,
-    skin=Skin("#c9936f", "#c65f4a", 0.22, "#b06a5f", 0.5, 0.25),
+    skin=Skin("#c9936f", "#c65f4a", 0.22, "#b06a5f", 0.5, 0.25, lines=0.5),
     hair=Hair(
         "#6e625b",
         "#5d544f",

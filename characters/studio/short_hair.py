@@ -142,7 +142,8 @@ def surface_points(
     corners = head.rest[head.triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal, size = unit(cross), np.linalg.norm(cross, axis=1)
-    free = density * size * ~(head.is_lip | head.is_mouth_inside)[head.triangles].any(1)
+    bare = head.is_lip | head.is_mouth_inside | head.is_ear
+    free = density * size * ~bare[head.triangles].any(1)
     pick = rng.choice(len(free), count, p=free / free.sum())
     a = rng.random((count, 2))
     a = np.where(a.sum(1, keepdims=True) > 1, 1 - a, a)

@@ -93,8 +93,9 @@ def paint_skin(head: "Head", path: Path, size: int = 2048) -> None:
     scalp = 1 / (1 + np.exp(-inwards / 0.035))
     scalp *= 1 - read_mask("ears", size)[covered]
     paint.mix(to_linear(spec.hair.scalp), np.where(lids > 0.3, 0, scalp))
+    beard = head.beard_amount(at) * (1 - read_mask("ears", size)[covered])
     shaven = max(spec.skin.stubble, 0.5 * (spec.hair.beard > 0))
-    paint.mix(to_linear(spec.hair.scalp), shaven * head.beard_amount(at) * (1 - lips))
+    paint.mix(to_linear(spec.hair.scalp), shaven * beard * (1 - lips))
     _brow_shadow(paint, head, mirrored)
     inside = ndimage.gaussian_filter(read_mask("inside-mouth", size), 2.0)[covered]
     paint.mix(to_linear(MOUTH_CAVITY), np.clip(inside * 1.6 - 0.3, 0, 1))
