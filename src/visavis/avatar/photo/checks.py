@@ -29,9 +29,10 @@ _SAMPLE = 160
 _RESTING_PITCH = 4.0
 """What ``angles`` gives for a head that looks straight ahead."""
 
+_COLOURLESS = 2.0
+_LEAST_SIDES = 0.4
 _RIGHT_CHEEK = [50, 101, 118, 205, 187, 123]
 _LEFT_CHEEK = [280, 330, 347, 425, 411, 352]
-_BROW_MIDDLE = [9, 8, 151, 108, 337]
 _UNDER_EYES = [230, 229, 231, 450, 449, 451]
 _BESIDE_MOUTH = [216, 212, 202, 204, 436, 432, 422, 424, 200, 199, 164]
 
@@ -75,10 +76,10 @@ class Look:
     """How bright the skin under the eyes is, as a share of the cheeks."""
     lips: float
     """How much the lips differ in colour from the skin around them."""
-    around_mouth: float
-    """How much the surroundings of the mouth differ in colour from the forehead."""
     mouth_line: float
-    """How much darker the line between the lips is, as a share of their brightness."""
+    colour: float
+    """How colourful the face is: hardly above 0 in a black and white photo."""
+    """How much darker than the lips the line between them is; below 0 where teeth show."""
 
 
 def angles(landmarks: F32) -> Angles:
@@ -141,8 +142,8 @@ def look(rgb: U8, landmarks: F32) -> Look:
         eye_contrast=min(_eye_contrast(grey, flat, eye) for eye in (0, 1)) / cheek,
         eye_shade=_at(grey, flat[_UNDER_EYES]) / cheek,
         lips=float(np.linalg.norm((lips - beside)[1:])),
-        around_mouth=float(np.linalg.norm(beside - _colour(lab, flat[_BROW_MIDDLE]))),
         mouth_line=_mouth_line(grey, flat),
+        colour=float(np.linalg.norm(np.median(lab[..., 1:], axis=(0, 1)) - 128)),
     )
 
 
@@ -221,9 +222,21 @@ def problems(seen: Shape, how: Look) -> list[Reason]:
         out.append(refusal("eyes_hidden"))
     elif max(seen.eyes) < 0.16:
         out.append(refusal("eyes_closed"))
-    if how.lips < 3.0 and how.mouth_line < 0.08:
+    if _mouth_is_hidden(how):
         out.append(refusal("mouth_hidden"))
+    if seen.mouth_gap > 0.26:
+        out.append(refusal("mouth_wide_open"))
     return out
+
+
+def _mouth_is_hidden(how: Look) -> bool:
+    """Lips of the skin's own colour, and nothing between them: that is no mouth.
+
+    A black and white photo cannot be judged so.
+    """
+    if how.colour < _COLOURLESS:
+        return False
+    return how.lips < 0.11 * how.colour and abs(how.mouth_line) < 0.06
 
 
 def _light_problems(how: Look) -> list[Reason]:
@@ -232,9 +245,9 @@ def _light_problems(how: Look) -> list[Reason]:
         out.append(refusal("too_dark"))
     if how.washed_out > 0.25:
         out.append(refusal("too_bright"))
-    if how.sides < 0.3:
+    if how.sides < _LEAST_SIDES:
         out.append(refusal("one_sided"))
-    if how.sharpness < 0.1:
+    if how.sharpness < 0.5:
         out.append(refusal("blurred"))
     return out
 
@@ -248,6 +261,6 @@ def remarks(seen: Shape, how: Look) -> list[Reason]:
         out.append(remark("slightly_turned"))
     if seen.mouth_gap > 0.05:
         out.append(remark("mouth_open"))
-    if 0.3 <= how.sides < 0.6:
+    if how.sides < 0.6:
         out.append(remark("uneven_light"))
     return out

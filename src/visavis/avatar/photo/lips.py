@@ -35,7 +35,7 @@ def closed(rgb: U8, landmarks: F32) -> tuple[U8, F32]:
         inner, next_ring = LIP_RINGS[side, 3, 1:-1], LIP_RINGS[side, 2, 1:-1]
         source[inner] += _INTO_LIP * (source[next_ring] - source[inner])
     _pull_skin(goal, landmarks)
-    return _moved(rgb, source, goal[:, :2]), goal
+    return moved(rgb, source, goal[:, :2]), goal
 
 
 def _pull_skin(goal: F32, start: F32) -> None:
@@ -50,7 +50,7 @@ def _pull_skin(goal: F32, start: F32) -> None:
     goal[others] += share[:, None] * pull
 
 
-def _moved(rgb: U8, source: F32, goal: F32) -> U8:
+def moved(rgb: U8, source: F32, goal: F32) -> U8:
     """Each triangle's pixels moved from ``source`` to ``goal``; what did not move stays."""
     height, width = rgb.shape[:2]
     map_y, map_x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -58,7 +58,7 @@ def _moved(rgb: U8, source: F32, goal: F32) -> U8:
     stirred = np.abs(goal - source)[faces].max((1, 2)) > 1e-3
     for face in faces[stirred]:
         _fill(map_x, map_y, source[face], goal[face])
-    return cv2.remap(rgb, map_x, map_y, cv2.INTER_CUBIC).astype(np.uint8)
+    return np.asarray(cv2.remap(rgb, map_x, map_y, cv2.INTER_CUBIC), np.uint8)
 
 
 def _fill(map_x: F32, map_y: F32, source: F32, goal: F32) -> None:

@@ -16,6 +16,7 @@ from visavis.avatar.photo.checks import Shape, angles, look, problems, remarks, 
 from visavis.avatar.photo.lips import closed
 from visavis.avatar.photo.picture import decode
 from visavis.avatar.photo.reasons import PhotoRefused, Reason, refusal, remark
+from visavis.avatar.photo.teeth import Smile, open_mouth
 from visavis.avatar.rig import Consent, Licence, Limits, Manifest, Rig
 from visavis.avatar.topology import FOREHEAD, OUTER_EYE_CORNERS
 from visavis.models.catalogue import FACE_MESH, model_path
@@ -99,15 +100,19 @@ def _networks(folder: Path) -> tuple[FaceMesh, Matting]:
 
 def _find(rgb: U8, mesh: FaceMesh) -> tuple[U8, Face]:
     """The one face, and the picture turned so that it is about upright."""
-    for turn in (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180):
-        picture = rgb if turn is None else cv2.rotate(rgb, turn).astype(np.uint8)
+    for quarters in (0, 1, 3, 2):
+        picture = np.ascontiguousarray(np.rot90(rgb, quarters))
         faces = mesh.detect(picture, thorough=True)
         if not faces:
             continue
         first, *others = faces
         if any(_width(other) > _RIVAL * _width(first) for other in others):
             raise PhotoRefused(refusal("several_faces"))
-        return picture, first
+        if abs(roll := angles(first.landmarks).roll) <= 45:
+            return picture, first
+        rgb = np.ascontiguousarray(np.rot90(picture, round(roll / 90)))
+        again = mesh.detect(rgb)
+        return (rgb, again[0]) if again else (picture, first)
     raise PhotoRefused(refusal("no_face"))
 
 
@@ -192,9 +197,11 @@ def _rig(portrait: _Portrait, matte: F32, seen: Shape, labels: _Labels) -> Rig:
     person, ground = cutout.colours(portrait.rgb, matte)
     background = cutout.backdrop(ground, matte)
     landmarks = portrait.landmarks
+    smile = Smile(person, landmarks, seen.mouth_gap)
     if seen.mouth_gap > _OPEN_MOUTH:
         person, landmarks = closed(person, landmarks)
     texture = np.dstack([person, np.round(matte * 255).astype(np.uint8)])
+    mouth = open_mouth(texture, landmarks, smile)
     manifest = Manifest(
         id=labels.rig_id,
         name=labels.name,
@@ -203,6 +210,7 @@ def _rig(portrait: _Portrait, matte: F32, seen: Shape, labels: _Labels) -> Rig:
         consent=labels.consent,
         background=cutout.gradient(portrait.rgb, matte),
         limits=_LIMITS,
+        keys={mouth.name: mouth.pose},
         seed=int.from_bytes(hashlib.sha256(labels.rig_id.encode()).digest()[:4], "big") >> 1,
     )
     return Rig(
@@ -211,6 +219,7 @@ def _rig(portrait: _Portrait, matte: F32, seen: Shape, labels: _Labels) -> Rig:
         landmarks=np.ascontiguousarray(landmarks, np.float32),
         portrait=_webp(portrait.rgb),
         background=background,
+        keys=(mouth,),
     )
 
 

@@ -56,6 +56,10 @@ _TEXTS = {
         "The mouth cannot be seen: perhaps a hand, a mask or a microphone is before it.",
         "Use a photo with nothing before the mouth.",
     ),
+    "mouth_wide_open": (
+        "The mouth is wide open.",
+        "Close the lips, or smile: a mouth that speaks cannot be closed well.",
+    ),
     "cut_off": (
         "Part of the face lies outside the picture.",
         "Use a photo that shows the whole head.",
@@ -81,7 +85,6 @@ _REMARKS = {
         "The mouth is open; it was closed for the resting face.",
         "A photo with closed lips looks more natural.",
     ),
-    "big_smile": ("The smile stays in every expression.", "A relaxed face speaks more naturally."),
     "uneven_light": ("One side of the face is darker.", "Even light would look better."),
     "slightly_turned": (
         "The head is turned a little.",
