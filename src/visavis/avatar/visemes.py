@@ -2,7 +2,8 @@
 
 Blending is dominance coarticulation in the manner of Cohen and Massaro (1993): every segment
 pulls the mouth towards its shape with a strength that falls off outside its time; lips that must
-touch (p, b, m) pull hardest and let go quickest.
+touch (p, b, m) pull hardest and let go quickest. Lips are rounded well before a rounded vowel is
+heard: "stew" is rounded from its s on, while the jaw keeps to each sound.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,6 +17,7 @@ from visavis.avatar.coefficients import ARKIT, Coefficients, vector
 from visavis.media import PhonemeTime
 
 Times = NDArray[np.float64]
+Pull = NDArray[np.floating]
 
 VISEMES = (
     *("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR"),
@@ -56,12 +58,12 @@ _SHAPES: dict[str, tuple[float, float, dict[str, float]]] = {
     "PP": (1.0, 2.8, dict(mouthPress=0.45, mouthRollLower=0.3, mouthRollUpper=0.28)),
     "FF": (0.0, 2.2, dict(jawOpen=0.05, mouthRollLower=0.7, mouthUpperUp=0.3)),
     "TH": (0.0, 1.2, dict(jawOpen=0.17, tongueOut=0.3, mouthUpperUp=0.18, mouthLowerDown=0.25)),
-    "DD": (0.0, 0.7, dict(jawOpen=0.13, mouthLowerDown=0.3, mouthUpperUp=0.15, mouthStretch=0.1)),
-    "kk": (0.0, 0.5, dict(jawOpen=0.2, mouthLowerDown=0.2, mouthUpperUp=0.12, mouthStretch=0.12)),
+    "DD": (0.0, 0.7, dict(jawOpen=0.11, mouthLowerDown=0.34, mouthUpperUp=0.18, mouthStretch=0.1)),
+    "kk": (0.0, 0.5, dict(jawOpen=0.22, mouthLowerDown=0.17, mouthUpperUp=0.1, mouthStretch=0.1)),
     "CH": (0.0, 1.3, dict(jawOpen=0.1, mouthFunnel=0.55, mouthUpperUp=0.12, mouthLowerDown=0.2)),
     "SS": (0.0, 1.0, dict(jawOpen=0.05, mouthStretch=0.3, mouthLowerDown=0.38, mouthUpperUp=0.24)),
     "nn": (0.0, 0.6, dict(jawOpen=0.14, mouthLowerDown=0.25, mouthUpperUp=0.12, mouthSmile=0.05)),
-    "RR": (0.0, 0.8, dict(jawOpen=0.14, mouthFunnel=0.35, mouthPucker=0.25)),
+    "RR": (0.0, 0.8, dict(jawOpen=0.1, mouthFunnel=0.32, mouthPucker=0.35)),
     "aa": (0.0, 1.0, dict(jawOpen=0.42, mouthLowerDown=0.26, mouthUpperUp=0.28)),
     "E": (0.0, 0.8, dict(jawOpen=0.24, mouthStretch=0.25, mouthLowerDown=0.28, mouthUpperUp=0.25)),
     "ih": (0.0, 0.8, dict(jawOpen=0.14, mouthStretch=0.2, mouthSmile=0.2, mouthLowerDown=0.26)),
@@ -74,7 +76,13 @@ CLOSED = np.array([_SHAPES[name][0] for name in VISEMES], np.float32)
 _DOMINANCE = np.array([_SHAPES[name][1] for name in VISEMES], np.float32)
 _QUICK = np.array([0.7 if name in ("PP", "FF") else 1.0 for name in VISEMES], np.float32)
 
+_ROUNDED = np.array([name in ("oh", "ou") for name in VISEMES])
+_UNROUND = np.array([2.5 if name in ("aa", "E", "ih") else 1.0 for name in VISEMES])
+"""Consonants let the rounding of the next vowel through, other vowels do not."""
+_ROUNDING = [ARKIT.index("mouthFunnel"), ARKIT.index("mouthPucker")]
+
 _FALLOFF_S = 0.045
+_ROUND_AHEAD_S = 0.085
 _REACH_S = 0.25
 """Segments further away than this have no say."""
 _REST = 0.04
@@ -159,11 +167,23 @@ def blend(track: Sequence[Segment], at_s: float) -> Mouth:
     middle, half = (start + end) / 2, (end - start) / 2
     outside = np.maximum(0, np.abs(at_s - middle) - 0.7 * half)
     pull = _DOMINANCE[which] * np.exp(-((outside / (_FALLOFF_S * _QUICK[which])) ** 1.4))
-    share = (pull / (pull.sum() + _REST)).astype(np.float32)
-    coefficients = share @ WEIGHTS[which]
+    coefficients = _shares(pull) @ WEIGHTS[which]
+    coefficients[_ROUNDING] = _rounding(which, pull, np.where(at_s < middle, outside, np.inf))
     close = _closure(at_s, start, end, which)
     coefficients[_JAW] *= 1 - 0.85 * close
     return Mouth(coefficients, close)
+
+
+def _rounding(which: NDArray[np.intp], pull: Pull, ahead: Times) -> Coefficients:
+    """Funnel and pucker; ``ahead`` is how long before each segment this is."""
+    early = _DOMINANCE[which] * np.exp(-((ahead / _ROUND_AHEAD_S) ** 2))
+    pull = np.where(_ROUNDED[which], np.maximum(pull, early), pull * _UNROUND[which])
+    return _shares(pull) @ WEIGHTS[which][:, _ROUNDING]
+
+
+def _shares(pull: Pull) -> Coefficients:
+    """How much of the mouth each segment has; what is left is at rest."""
+    return (pull / (pull.sum() + _REST)).astype(np.float32)
 
 
 def _closure(at_s: float, start: Times, end: Times, which: NDArray[np.intp]) -> float:

@@ -80,3 +80,35 @@ def test_neighbours_colour_a_consonant() -> None:
     before_oo = blend(segments(said("t", "u")), 0.05).coefficients[funnel]
     before_ee = blend(segments(said("t", "i")), 0.05).coefficients[funnel]
     assert before_oo > before_ee + 0.02
+
+
+def test_every_shape_differs_from_every_other() -> None:
+    for one, name in enumerate(VISEMES):
+        for other in range(one):
+            apart = float(np.abs(WEIGHTS[one] - WEIGHTS[other]).sum())
+            assert apart > 0.4, (name, VISEMES[other], apart)
+
+
+def test_f_and_v_bring_the_lower_lip_to_the_teeth() -> None:
+    lip = blend(segments(said("ɑ", "f", "ɑ", each_s=0.08)), 0.12).coefficients
+    assert lip[INDEX["mouthRollLower"]] > 0.45
+    assert lip[INDEX["mouthUpperUpLeft"]] > 0.2, "the teeth are seen"
+    assert lip[INDEX["jawOpen"]] < 0.2
+
+
+def test_lips_are_rounded_before_a_rounded_vowel_while_the_jaw_keeps_to_each_sound() -> None:
+    pucker, jaw = INDEX["mouthPucker"], INDEX["jawOpen"]
+    stew, steel = (segments(said("s", "t", vowel, each_s=0.08)) for vowel in "ui")
+    full = blend(stew, 0.2).coefficients[pucker]
+    ahead = [float(blend(stew, 0.16 - early).coefficients[pucker]) for early in (0.04, 0.08, 0.12)]
+    assert ahead[0] > 0.4 * full > ahead[1] > 0.15 * full > ahead[2] > 0.02
+    assert blend(steel, 0.12).coefficients[pucker] < 0.01
+    assert blend(stew, 0.08).coefficients[jaw] == pytest.approx(
+        blend(steel, 0.08).coefficients[jaw], abs=0.02
+    )
+    cow = segments(said("k", "W", each_s=0.2))
+    assert blend(cow, 0.24).coefficients[pucker] < 0.15, "an open vowel is open first"
+
+
+def test_silence_before_a_rounded_vowel_is_not_rounded() -> None:
+    assert blend(segments(said("t", "u")), -0.15).coefficients.max() < 0.05
