@@ -172,10 +172,10 @@ LEO = CharacterSpec(
     hair=Hair(
         "#1b1310",
         "#1a120e",
-        melanin=0.86,
+        melanin=0.80,
         redness=0.3,
         parting=0.36,
-        length=0.62,
+        length=0.66,
         style="short",
         hairline=SIDEBURN_HAIRLINE,
     ),
@@ -191,7 +191,7 @@ LEO = CharacterSpec(
 OTIS = CharacterSpec(
     name="otis",
     title="Otis",
-    description="A kind man in his late fifties with grey hair, a short beard and a blazer.",
+    description="A kind man in his fifties with grey hair, a short beard and a blazer.",
     gender=0.97,
     age=0.74,
     muscle=0.52,
