@@ -49,7 +49,8 @@ def test_lips_meet_on_p_b_m_and_part_on_open_vowels(puppet: Puppet, at: Frame) -
 
 
 def test_a_face_at_rest_is_the_picture_it_was_made_from(ava: Rig) -> None:
-    puppet, out = Puppet(ava), I420.empty(512, 512)
+    size = ava.manifest.size, ava.manifest.size
+    puppet, out = Puppet(ava, size=size), I420.empty(*size)
     puppet.draw(Pose(vector({})), out)
     drawn = cv2.cvtColor(out.buffer, cv2.COLOR_YUV2RGB_I420)
     alpha = ava.texture[..., 3:] / 255
