@@ -98,6 +98,14 @@ class Settings(BaseSettings):
     tts_base_url: str | None = None
     tts_api_key: SecretStr = SecretStr("")
     tts_model: str = "tts-1"
+    elevenlabs_api_key: SecretStr = SecretStr("")
+    elevenlabs_url: str = "https://api.elevenlabs.io"
+    cartesia_api_key: SecretStr = SecretStr("")
+    cartesia_url: str = "https://api.cartesia.ai"
+    azure_speech_key: SecretStr = SecretStr("")
+    azure_speech_url: str = Field(
+        default="", description="wss://REGION.tts.speech.microsoft.com of your resource."
+    )
 
 
 @cache

@@ -13,12 +13,13 @@ from visavis.media import AudioChunk, SpeechChunk
 
 
 class Endpoint(BaseModel):
-    """An OpenAI-compatible server; ``base_url`` ends in ``/v1``.
+    """A model server: mostly an OpenAI-compatible one, whose ``base_url`` ends in ``/v1``.
 
     ``embedded``: our own model host. ``outgoing_allow``: for a server that an agent brought, which
     is called only through the guard, with these exceptions; None for one that is trusted.
     """
 
+    kind: Literal["openai", "elevenlabs", "cartesia", "azure"] = "openai"
     base_url: str
     api_key: str
     model: str

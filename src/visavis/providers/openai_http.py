@@ -67,6 +67,11 @@ def client_for(endpoint: Endpoint) -> openai.AsyncOpenAI:
     )
 
 
+def http_for(endpoint: Endpoint) -> openai.DefaultAsyncHttpxClient:
+    """The running loop's connections to other servers than OpenAI's kind, guarded alike."""
+    return _connections.setdefault(asyncio.get_running_loop(), _Connections()).to(endpoint)
+
+
 async def aclose() -> None:
     """Close the running loop's connections; the next call opens new ones."""
     connections = _connections.pop(asyncio.get_running_loop(), None)

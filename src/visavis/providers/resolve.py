@@ -1,7 +1,12 @@
 """Endpoints to providers. Call these, and the providers they return, on the worker's event loop."""
 
+from collections.abc import Callable
+
 from visavis.providers import openai_http
+from visavis.providers.azure import AzureTextToSpeech
 from visavis.providers.base import Endpoint, LanguageModel, SpeechToText, TextToSpeech
+from visavis.providers.cartesia import CartesiaTextToSpeech
+from visavis.providers.elevenlabs import ElevenLabsTextToSpeech
 from visavis.providers.openai_llm import OpenAiLanguageModel
 from visavis.providers.openai_stt import OpenAiSpeechToText
 from visavis.providers.openai_tts import OpenAiTextToSpeech
@@ -20,7 +25,15 @@ def language_model(
 
 
 def text_to_speech(endpoint: Endpoint) -> TextToSpeech:
-    return OpenAiTextToSpeech(endpoint)
+    return _VOICES[endpoint.kind](endpoint)
+
+
+_VOICES: dict[str, Callable[[Endpoint], TextToSpeech]] = {
+    "openai": OpenAiTextToSpeech,
+    "elevenlabs": ElevenLabsTextToSpeech,
+    "cartesia": CartesiaTextToSpeech,
+    "azure": AzureTextToSpeech,
+}
 
 
 async def aclose() -> None:

@@ -34,13 +34,40 @@ def needs_host(settings: Settings) -> bool:
 def resolve(agent: AgentConfiguration, settings: Settings, host: Endpoint | None) -> Endpoints:
     """The endpoints of one session. ``ValueError`` where one is asked for that is not here."""
     s, allow = settings, settings.outgoing_allow
-    tts = _pick(agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, allow, host)
+    tts = vendor_voice(agent.tts, s) or _pick(
+        agent.tts, s.tts_base_url, s.tts_api_key, s.tts_model, allow, host
+    )
     return Endpoints(
         stt=_pick(agent.stt, s.stt_base_url, s.stt_api_key, s.stt_model, allow, host),
         llm=_pick(agent.llm, s.llm_base_url, s.llm_api_key, s.llm_model, allow, host),
         tts=tts,
         reference_tts=None if tts.embedded else host,
     )
+
+
+def vendor_voice(tts: TtsConfig, settings: Settings) -> Endpoint | None:
+    """The voice of a vendor that the settings hold a key for; None for any other provider."""
+    if tts.provider not in vendors(settings):
+        return None
+    kind, url, key, model = _vendors(settings)[tts.provider]
+    named = model if tts.model == DEFAULT else tts.model
+    return Endpoint(kind=kind, base_url=url, api_key=key.get_secret_value(), model=named)
+
+
+def vendors(settings: Settings) -> list[str]:
+    """The vendors whose voices can be had here: those with a key in the settings."""
+    known = _vendors(settings)
+    return [name for name, (_, url, key, _) in known.items() if url and key.get_secret_value()]
+
+
+def _vendors(
+    s: Settings,
+) -> dict[str, tuple[Literal["elevenlabs", "cartesia", "azure"], str, SecretStr, str]]:
+    return {
+        "elevenlabs": ("elevenlabs", s.elevenlabs_url, s.elevenlabs_api_key, "eleven_flash_v2_5"),
+        "cartesia": ("cartesia", s.cartesia_url, s.cartesia_api_key, "sonic-3"),
+        "azure": ("azure", s.azure_speech_url, s.azure_speech_key, "neural"),
+    }
 
 
 def route(layer: Layer, base_url: str | None) -> Literal["agent", "settings", "host"]:

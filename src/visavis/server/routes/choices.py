@@ -13,7 +13,7 @@ from visavis.avatar.backends import registry as backends
 from visavis.models.catalogue import HIBARI_HEART, QWEN_05B, WHISPER_TINY_EN
 from visavis.models.hibari import VOICES
 from visavis.server.errors import Problem
-from visavis.sessions.endpoints import DEFAULT, EMBEDDED, OPENAI, needs_host, route
+from visavis.sessions.endpoints import DEFAULT, EMBEDDED, OPENAI, needs_host, route, vendors
 from visavis.settings import Settings
 from visavis.storage import avatars as avatar_store
 
@@ -55,6 +55,11 @@ def _other_faces(settings: Settings) -> list[VideoChoice]:
     ]
 
 
+def comes_along(character_id: str) -> bool:
+    """Whether it is a character that visavis comes with."""
+    return character_id in _characters()
+
+
 def portrait_url(character_id: str) -> str:
     return f"/avatars/{character_id}/portrait.webp"
 
@@ -74,7 +79,11 @@ def check(configuration: AgentConfiguration, settings: Settings) -> None:
             _check(f"video.{field}", face, list(_characters()))
     _check_background(video.background)
     heard = route(configuration.stt, settings.stt_base_url)
-    spoken = route(configuration.tts, settings.tts_base_url)
+    spoken = (
+        "vendor"
+        if configuration.tts.provider in vendors(settings)
+        else route(configuration.tts, settings.tts_base_url)
+    )
     if "host" in (heard, spoken) and configuration.language.split("-")[0] != "en":
         raise unknown_choice("language", configuration.language, _EMBEDDED_LANGUAGES)
 
@@ -133,7 +142,11 @@ def _providers(name: LayerName, settings: Settings) -> list[ProviderChoice]:
     offered = [ProviderChoice(id=OPENAI, models=None, needs_custom_url=base_url is None)]
     if needs_host(settings):
         offered.insert(0, ProviderChoice(id=EMBEDDED, models=models, voices=voices))
-    by_default = offered[0] if base_url is None else offered[-1]
+    if name == "tts":
+        offered += [ProviderChoice(id=vendor, models=None) for vendor in vendors(settings)]
+    by_default = next(
+        each for each in offered if each.id == (EMBEDDED if base_url is None else OPENAI)
+    )
     return [by_default.model_copy(update={"id": DEFAULT}), *offered]
 
 
