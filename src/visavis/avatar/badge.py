@@ -11,7 +11,7 @@ from visavis.avatar.lanes import U8, Sheet, pack
 
 _FINE = 8
 """Drawn so many times larger, then averaged: smooth edges."""
-_SHADE, _INK = 0.42, 0.92
+_SHADE, _INK = 0.55, 0.95
 """How opaque the pill and its letters are."""
 _A = np.array([[0.0, 1], [0.37, 0], [0.6, 0], [0.97, 1], [0.75, 1], [0.485, 0.24], [0.22, 1]])
 _A_BAR = np.array([[0.2, 0.6], [0.77, 0.6], [0.77, 0.77], [0.2, 0.77]])

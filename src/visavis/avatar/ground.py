@@ -14,6 +14,7 @@ from visavis.avatar.rig import Rig, RigError, webp_size
 
 GREEN = "#00b140"
 """Chroma-key green."""
+BLACK = "#000000"
 _MAX_BYTES = 16 << 20
 _MAX_PIXELS = 40_000_000
 
@@ -28,10 +29,14 @@ class Look:
     ``blur`` 0 to 1 softens whatever is behind; ``badge`` marks the face as an AI's."""
 
     background: Literal["own", "colour", "image", "green", "transparent"] = "own"
-    colour: str = "#000000"
+    colour: str = BLACK
     image: Path | None = None
     blur: float = 0.0
     badge: bool = False
+
+
+PLAIN = Look()
+"""The character with what it comes with, and nothing else."""
 
 
 @lru_cache(maxsize=8)

@@ -94,7 +94,9 @@ def _between(one: int, other: int, step: int) -> int:
 
 
 @compiled
-def fetch(map_x: F32, map_y: F32, sheet: Sheet, busy: U8, box: Box, layer: Sheet) -> None:
+def fetch(
+    map_x: F32, map_y: F32, sheet: Sheet, corner: F32, busy: U8, box: Box, layer: Sheet
+) -> None:
     """Fill ``layer`` within ``box`` with the pixels that the maps point at.
 
     ``busy`` (a cell for 4x4 pixels of the sheet) is 0 where the sheet is transparent far around.
@@ -103,15 +105,24 @@ def fetch(map_x: F32, map_y: F32, sheet: Sheet, busy: U8, box: Box, layer: Sheet
     height, width = sheet.shape
     for j in range(y0 // CELL, y1 // CELL):
         for i in range(x0 // CELL, x1 // CELL):
-            u00, v00 = fixed(map_x[j, i], width), fixed(map_y[j, i], height)
-            u11, v11 = fixed(map_x[j + 1, i + 1], width), fixed(map_y[j + 1, i + 1], height)
+            u00, v00 = fixed(map_x[j, i] - corner[0], width), fixed(map_y[j, i] - corner[1], height)
+            u11, v11 = (
+                fixed(map_x[j + 1, i + 1] - corner[0], width),
+                fixed(map_y[j + 1, i + 1] - corner[1], height),
+            )
             if busy[v00 >> 10, u00 >> 10] == 0 and busy[v11 >> 10, u11 >> 10] == 0:
                 for y in range(CELL * j, CELL * j + CELL):
                     for x in range(CELL * i, CELL * i + CELL):
                         layer[y, x] = np.uint64(0)
                 continue
-            u01, v01 = fixed(map_x[j, i + 1], width), fixed(map_y[j, i + 1], height)
-            u10, v10 = fixed(map_x[j + 1, i], width), fixed(map_y[j + 1, i], height)
+            u01, v01 = (
+                fixed(map_x[j, i + 1] - corner[0], width),
+                fixed(map_y[j, i + 1] - corner[1], height),
+            )
+            u10, v10 = (
+                fixed(map_x[j + 1, i] - corner[0], width),
+                fixed(map_y[j + 1, i] - corner[1], height),
+            )
             for down in range(CELL):
                 ul, ur = _between(u00, u10, down), _between(u01, u11, down)
                 vl, vr = _between(v00, v10, down), _between(v01, v11, down)

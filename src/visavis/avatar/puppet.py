@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from visavis.avatar import warming
-from visavis.avatar.animator import Animator, PhaseSpan, Speech, inhaled, let_go
+from visavis.avatar.animator import Animator, PhaseSpan, Speech, begin, inhaled, let_go
 from visavis.avatar.base import Playhead
 from visavis.avatar.coefficients import ARKIT, Pose
+from visavis.avatar.ground import PLAIN, Look
 from visavis.avatar.mesh import Posed
 from visavis.avatar.moods import Moods
 from visavis.avatar.nods import Nod, nod_in
@@ -27,13 +28,20 @@ _STILL = Speech(Mouth(np.zeros(len(ARKIT), np.float32), 0.0))
 class Puppet:
     """An ``Avatar`` (see ``visavis.avatar.base``). The rig is shared, the rest is this session's.
 
-    ``size`` is (width, height), multiples of 4. The same calls with the same ``seed`` draw the
-    same frames.
+    ``size`` is (width, height), multiples of 4; ``look`` is what is drawn besides the face.
+    The same calls with the same ``seed`` draw the same frames.
     """
 
-    def __init__(self, rig: Rig, *, size: tuple[int, int] = (512, 512), seed: int = 0) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        *,
+        size: tuple[int, int] = (512, 512),
+        seed: int = 0,
+        look: Look = PLAIN,
+    ) -> None:
         self._size = size
-        self._renderer = Renderer(rig, size)
+        self._renderer = Renderer(rig, size, look)
         self._seed = rig.manifest.seed ^ seed
         self._animator = Animator(rig.manifest.limits, self._seed, self._renderer.stage.rest)
         self._lock = threading.Lock()
@@ -134,7 +142,7 @@ class Puppet:
                 self._moved = at.turn_id, at.capture_us
         if self._moved is not None and self._moved[0] == at.turn_id:
             self._moved = at.turn_id, at.capture_us
-        return Speech(mouth, stress, 0.0, lips, tuple(self._phrase_ends))
+        return begin(Speech(mouth, stress, 0.0, lips, tuple(self._phrase_ends)), position_s)
 
     def _inhale(self, at_us: int, waits: bool) -> float:
         """The breath before the first word, which goes with it."""

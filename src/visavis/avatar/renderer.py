@@ -12,7 +12,7 @@ import numpy as np
 from visavis.avatar import kernels, openings
 from visavis.avatar.badge import badge
 from visavis.avatar.coefficients import Coefficients, Pose
-from visavis.avatar.ground import Look, ground
+from visavis.avatar.ground import PLAIN, Look, ground
 from visavis.avatar.kernels import CELL
 from visavis.avatar.mesh import Posed, place
 from visavis.avatar.posing import Indices, gather, widest
@@ -30,7 +30,7 @@ _EYE_REACH = (0.2, 0.13)
 class Renderer:
     """One face at one size. ``draw`` costs about 2.5 ms at 512x512 on one thread."""
 
-    def __init__(self, rig: Rig, size: tuple[int, int], look: Look = Look()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, rig: Rig, size: tuple[int, int], look: Look = PLAIN) -> None:
         self.stage = stage(rig, size)
         self._ground = ground(rig, size, look)
         self._badge = badge(size) if look.badge else None
@@ -40,7 +40,6 @@ class Renderer:
         self._layer = np.zeros((height, width), np.uint64)
         self._everywhere = np.ones(len(self.stage.mesh.points), np.float32)
         self._at = Posed.empty(self.stage.mesh)
-        self._origin = np.zeros(2, np.float32)
         self._back = np.zeros((2, 3), np.float32)
         self._shift = np.zeros(2, np.float32)
         self._lids = np.zeros((2, len(EYES[0][0]), 2), np.float32)
@@ -75,7 +74,9 @@ class Renderer:
             kernels.raster_map(
                 points, triangles, source, flat, self._map_x, self._map_y, self._mask
             )
-        kernels.fetch(self._map_x, self._map_y, stage.sheet, stage.busy, stage.box, self._layer)
+        kernels.fetch(
+            self._map_x, self._map_y, stage.sheet, stage.corner, stage.busy, stage.box, self._layer
+        )
 
     def _active_keys(self, coefficients: Coefficients) -> list[tuple[StageKey, float]]:
         """Keys to draw one over the other, so that each ends up with its share of the pose."""
@@ -111,7 +112,7 @@ class Renderer:
             self._everywhere,
             1.0,
             stage.sheet,
-            self._origin,
+            stage.corner,
             layer,
         )
         for key, alpha in active:

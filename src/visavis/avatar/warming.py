@@ -20,7 +20,7 @@ _CORNER = types.UniTuple(types.int64, 2)
 
 KERNELS: tuple[tuple[Any, tuple[types.Type, ...]], ...] = (
     (kernels.raster_map, (_CURVE, _FACES, _CURVE, _LINE, *(_CURVE,) * 3)),
-    (kernels.fetch, (_CURVE, _CURVE, _SHEET, _BYTES, _BOX, _SHEET)),
+    (kernels.fetch, (_CURVE, _CURVE, _SHEET, _LINE, _BYTES, _BOX, _SHEET)),
     (kernels.fade, (*(_CURVE,) * 3, _NUMBER, _SHEET, _LINE, _BOX, _SHEET)),
     (kernels.raster_picture, (_CURVE, _FACES, _CURVE, _LINE, _NUMBER, _SHEET, _LINE, _SHEET)),
     (kernels.compose, (_SHEET, _CORNER, _BOX, _BYTES)),

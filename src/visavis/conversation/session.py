@@ -112,7 +112,7 @@ class _Session:
             lambda: self._end(EndReason.USER_LEFT),
         )
         self._steering = Steering(commands, self._turns, self._dialogue, self._update)
-        avatar = assets.new_avatar(agent.video, spec.rig_file)
+        avatar = assets.new_avatar(agent.video, spec.rig_file, spec.background_file)
         self._avatar = avatar
         self._tools.build_in(self._speak_language, avatar.feel)
         encoder = assets.new_encoder(*avatar.size)
