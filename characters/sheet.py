@@ -30,8 +30,8 @@ def poses() -> dict[str, Pose]:
     out = {name: Pose(WEIGHTS[n], close=float(CLOSED[n])) for n, name in enumerate(VISEMES)}
     for name, weights in {
         "half blink": {"eyeBlink": 0.5},
+        "three quarters": {"eyeBlink": 0.75},
         "blink": {"eyeBlink": 1.0},
-        "wink": {"eyeBlinkLeft": 1.0},
         "smile": {"mouthSmile": 0.7, "cheekSquint": 0.4},
         "brows": {"browInnerUp": 0.8, "browOuterUp": 0.8},
     }.items():

@@ -24,7 +24,7 @@ GAIN = {
     "browInnerUp": 2.2,
     "browOuterUp": 2.0,
     "browDown": 2.0,
-    "mouthFrown": 1.7,
+    "mouthFrown": 1.1,
     "mouthSmile": 0.7,
 }
 """The face units move a stylised brow too little, and crease a cheek that smiles at rest."""
