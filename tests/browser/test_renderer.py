@@ -81,7 +81,7 @@ def drawing(playwright: Playwright) -> Iterator[Page]:
     """A page that has the renderer, and WebGL2 in software."""
     with contextlib.closing(launch(playwright, *SOFTWARE_GL)) as browser:
         page = browser.new_page()
-        page.on("pageerror", lambda error: print(error))
+        page.on("pageerror", print)
         page.route("http://face.test/**", _serve)
         page.goto("http://face.test/")
         yield page

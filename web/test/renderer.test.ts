@@ -71,7 +71,7 @@ describe("the playout clock", () => {
       clock.arrived(1_000_000 + 40 * n, 5_000 + 40 * n + late);
     }
     // 60 ms a sample in the jitter buffer, 20 ms to the ear
-    clock.sound({ delay: 0.06 * 48_000, samples: 48_000 }, 20);
+    clock.sound({ delay: 0.06 * 48_000, samples: 48_000, outputMs: 20 });
     for (let now = 9_000; now < 14_000; now += 16) clock.heard(now);
     expect(clock.heard(14_000)).toBeCloseTo(1_000_000 + 9_000 - 80, 0);
   });
@@ -79,9 +79,9 @@ describe("the playout clock", () => {
   it("follows a growing wait without a jump", () => {
     const clock = new PlayoutClock();
     clock.arrived(0, 0);
-    clock.sound({ delay: 0.04 * 48_000, samples: 48_000 }, 0);
+    clock.sound({ delay: 0.04 * 48_000, samples: 48_000, outputMs: 0 });
     let before = clock.heard(100) as number;
-    clock.sound({ delay: (0.04 + 0.2) * 48_000, samples: 96_000 }, 0);
+    clock.sound({ delay: (0.04 + 0.2) * 48_000, samples: 96_000, outputMs: 0 });
     for (let now = 116; now < 3000; now += 16) {
       const heard = clock.heard(now) as number;
       expect(Math.abs(heard - before - 16)).toBeLessThan(10);

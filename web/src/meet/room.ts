@@ -1,5 +1,6 @@
 /** The room: one WebRTC connection to the agent, with its media and its messages. */
 
+import type { SoundStats } from "../renderer";
 import type { SessionGrant } from "./api";
 import { LinkWatch, type Link } from "./link";
 import { Problem } from "./problem";
@@ -94,14 +95,19 @@ export class Room {
   }
 
   /** How long sound waits here before it is heard, in running totals; null before there is any. */
-  async sound(): Promise<{ delay: number; samples: number } | null> {
-    const report = await this.audio.receiver.getStats();
-    for (const stat of report.values() as Iterable<Record<string, unknown>>) {
-      if (stat["type"] !== "inbound-rtp") continue;
-      const [delay, samples] = [stat["jitterBufferDelay"], stat["jitterBufferEmittedCount"]];
-      return { delay: Number(delay ?? 0), samples: Number(samples ?? 0) };
+  async sound(): Promise<SoundStats | null> {
+    let sound: SoundStats | null = null;
+    let outputMs: number | null = null;
+    for (const stat of (await this.peer.getStats()).values() as Iterable<Record<string, unknown>>) {
+      const number = (name: string) => Number(stat[name] ?? 0);
+      if (stat["type"] === "inbound-rtp" && stat["kind"] === "audio") {
+        const [delay, samples] = ["jitterBufferDelay", "jitterBufferEmittedCount"].map(number);
+        sound = { delay: delay ?? 0, samples: samples ?? 0, outputMs: null };
+      } else if (stat["type"] === "media-playout" && number("totalSamplesCount") > 0) {
+        outputMs = (1000 * number("totalPlayoutDelay")) / number("totalSamplesCount");
+      }
     }
-    return null;
+    return sound && { ...sound, outputMs };
   }
 
   /** Say goodbye, so that the session ends now and not when it is missed, and close. */

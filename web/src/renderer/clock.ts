@@ -11,10 +11,12 @@ export interface SoundStats {
   /** Seconds that samples spent in the jitter buffer, summed over samples. */
   readonly delay: number;
   readonly samples: number;
+  /** Milliseconds from the jitter buffer to the ear; null where the browser does not say. */
+  readonly outputMs: number | null;
 }
 
 const WINDOW_MS = 10_000;
-/** From the jitter buffer to the ear where the browser does not say: a few buffers of 10 ms. */
+/** To the ear where the browser does not say: a few buffers of 10 ms. */
 const OUTPUT_MS = 30;
 /** A wait to begin with, until the browser has said one. */
 const FIRST_WAIT_MS = 80;
@@ -38,12 +40,12 @@ export class PlayoutClock {
     }
   }
 
-  /** The newest totals; `outputMs` where the page knows how long sound takes to the ear. */
-  sound(stats: SoundStats, outputMs = OUTPUT_MS): void {
+  /** The newest totals. */
+  sound(stats: SoundStats): void {
     const samples = stats.samples - (this.last?.samples ?? 0);
     const delay = stats.delay - (this.last?.delay ?? 0);
     this.last = stats;
-    if (samples > 0 && delay >= 0) this.target = (1000 * delay) / samples + outputMs;
+    if (samples > 0 && delay >= 0) this.target = (1000 * delay) / samples + (stats.outputMs ?? OUTPUT_MS);
   }
 
   /** The media time that is heard at `now`; null before anything has arrived. */

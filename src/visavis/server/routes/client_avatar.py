@@ -5,11 +5,9 @@ from typing import Literal
 from visavis.agents.schema import VideoConfig
 from visavis.api.start import ClientAvatar, ClientGround
 from visavis.avatar import rig
+from visavis.avatar.ground import GREEN
 
 Render = Literal["auto", "client", "server"]
-
-GREEN = "#00b140"
-"""Of a screen for keying."""
 
 
 def where(video: VideoConfig, wished: Render | None) -> Render:
