@@ -51,8 +51,7 @@ class ShortHair:
         length = SIDE_LENGTH * (0.65 + 1.0 * rise)
         length += top * (spec.length - SIDE_LENGTH) * (0.74 + 0.26 * front)
         length *= rng.uniform(0.94, 1.06)
-        side = 1.0 if root[0] > spec.parting else -1.0
-        swept = np.array([0.62 * side if side > 0 else -0.75, 0.1, -0.8])
+        swept = np.array([0.62 if root[0] > spec.parting else -0.75, 0.1, -0.8])
         down = np.array([0, -1.0, -0.42])
         want = swept * top + down * (1 - top)
         lift = 0.16 + (0.30 + 0.95 * max(0.0, front)) * top * min(1.0, spec.length / 0.5)
