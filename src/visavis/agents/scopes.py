@@ -15,6 +15,7 @@ Scope = Literal[
     "analytics:read",
     "avatars:read",
     "avatars:write",
+    "avatars:stream",
     "keys:read",
     "keys:write",
 ]

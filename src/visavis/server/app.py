@@ -16,6 +16,7 @@ from visavis.server.routes import (
     agents,
     analytics,
     audit,
+    avatar_sockets,
     avatars,
     commands,
     deliveries,
@@ -34,6 +35,7 @@ from visavis.server.routes import (
 )
 from visavis.server.services import Provided, Services
 from visavis.server.telemetry.metrics import MetricsMiddleware
+from visavis.sessions.borrowed_faces import BorrowedFaces
 
 
 def create_app(services: Services) -> FastAPI:
@@ -46,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.borrowed_faces = BorrowedFaces(services.settings.avatar_streams)
     errors.install(app, audit.auditor(services))
     # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, services=services)
@@ -84,6 +87,7 @@ def create_app(services: Services) -> FastAPI:
         ephemeral_agents,
         tools,
         avatars,
+        avatar_sockets,
         start,
         sessions,
         commands,

@@ -20,6 +20,8 @@ TITLES = {
     "agent_expired": (410, "The agent's time has passed"),
     "agent_used": (410, "The single-use agent has been used"),
     "agent_too_large": (422, "The agent is too large to run"),
+    "audio_backlog": (429, "Too much sound waits to be said"),
+    "audio_invalid": (422, "The sound cannot be read"),
     "avatar_builtin": (409, "The character comes with visavis"),
     "avatar_busy": (503, "Other avatars are being made"),
     "avatar_failed": (500, "The avatar could not be made"),
@@ -160,21 +162,22 @@ def from_validation(error: RequestValidationError, code: str = "invalid_request"
     return problem
 
 
-def respond(request: Request, problem: Problem) -> JSONResponse:
-    """The problem as a response; an unknown code is a bug of ours and says so."""
+def document(problem: Problem) -> dict[str, object]:
+    """What a problem says of itself; an unknown code is a bug of ours and says so."""
     code = problem.code if problem.code in TITLES else "internal"
     if code != problem.code:
         log.error("unknown_problem_code", code=problem.code)
     status, title = TITLES[code]
-    body: dict[str, object] = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": problem.detail or title + ".",
-        "code": code,
-        "request_id": request.state.request_id,
-        **problem.members,
-    }
+    detail = problem.detail or title + "."
+    return {"title": title, "status": status, "detail": detail, "code": code, **problem.members}
+
+
+def respond(request: Request, problem: Problem) -> JSONResponse:
+    """The problem as a response."""
+    described = document(problem)
+    status = TITLES[str(described["code"])][0]
+    request_id = getattr(request.state, "request_id", None)  # a WebSocket has none
+    body = {"type": "about:blank", **described, "request_id": request_id, **problem.members}
     headers = dict(problem.headers)
     if problem.retry_s is not None:
         headers["Retry-After"] = str(problem.retry_s)

@@ -83,7 +83,9 @@ async def serving(services: Services, listener: socket.socket) -> AsyncGenerator
     config = uvicorn.Config(
         create_app(services),
         http=Connection,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=4 * 1024 * 1024,  # more than a message may have, so that it gets an answer
+        ws_per_message_deflate=False,
         proxy_headers=False,  # whom to believe is for server/gate/access.py to say
         log_config=None,
         access_log=False,

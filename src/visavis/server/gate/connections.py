@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 MAX_CONNECTIONS = 1000
@@ -14,6 +15,7 @@ class Connection(H11Protocol):
     """Also answers what is not HTTP with a problem document."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _upgraded = False
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -33,6 +35,11 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._watch()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        self._upgraded = True
+        self._stop_watching()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch()
@@ -45,7 +52,7 @@ class Connection(H11Protocol):
 
         Between requests uvicorn's own keep-alive time counts, until the next byte comes.
         """
-        if self.transport.is_closing() or self._answering():
+        if self.transport.is_closing() or self._answering() or self._upgraded:
             self._stop_watching()
         elif self._deadline is None and self.timeout_keep_alive_task is None:
             self._deadline = self.loop.call_later(HEADERS_S, self._too_slow)

@@ -64,8 +64,10 @@ async def _options(body: StartRequest, agent: Agent, services: Services) -> Star
         tools = await tool_store.definitions(session, services.vault, wanted)
     video = agent.configuration.video
     background = video.background
+    ours = video.provider == "puppet"  # another backend has characters of its own
+    character_id = video.character_id if ours else video.fallback_character_id
     return StartOptions(
-        rig_file=await _rig_file(services, video.character_id),
+        rig_file=await _rig_file(services, character_id),
         background_file=await services.backdrops.file(background.image_url)
         if background.kind == "image" and background.image_url
         else None,
