@@ -7,7 +7,7 @@ to frame, so frames may be dropped or drawn twice.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ _EASE_S = 0.35
 """How long a phase takes to be felt in full."""
 _STARTLED_S = 0.7
 """How long an interrupted face looks so; then it listens."""
+_BEGIN_S = 0.08
 _LET_GO_S = 0.1
 _CALM_S = 0.3
 _BREATH_S = 3.9
@@ -192,6 +193,16 @@ class Animator:
         share = ease(at - index)
         here, there = values[index % len(values)], values[(index + 1) % len(values)]
         return float(here + share * (there - here))
+
+
+def begin(speech: Speech, position_s: float) -> Speech:
+    """Speech ``position_s`` after its first sound: a mouth at rest does not open in one frame."""
+    mouth, opening = speech.mouth, np.float32(ease(position_s / _BEGIN_S))
+    return replace(
+        speech,
+        mouth=Mouth((mouth.coefficients * opening).astype(np.float32), mouth.close),
+        stress=speech.stress * ease(position_s / _CALM_S),
+    )
 
 
 def let_go(speech: Speech, elapsed_s: float) -> Speech:

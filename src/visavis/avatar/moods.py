@@ -18,7 +18,7 @@ RELEASE_S = 1.5
 _FACES: dict[Emotion, Coefficients] = {
     "neutral": vector({}),
     "happy": vector({"mouthSmile": 0.6, "cheekSquint": 0.45, "eyeSquint": 0.15}),
-    "sad": vector({"mouthFrown": 0.75, "browInnerUp": 0.75, "eyeLookDown": 0.15, "eyeSquint": 0.1}),
+    "sad": vector({"mouthFrown": 0.6, "browInnerUp": 0.75, "eyeLookDown": 0.15, "eyeSquint": 0.1}),
     "surprised": vector({"browInnerUp": 0.75, "browOuterUp": 0.75, "eyeWide": 0.5}),
     "concerned": vector({"browInnerUp": 0.65, "browDown": 0.35, "mouthFrown": 0.25}),
     "thoughtful": vector({"browDown": 0.45, "mouthPress": 0.3, "eyeSquint": 0.25}),
