@@ -24,7 +24,7 @@ class Jaw:
         heights = UPPER_HEIGHTS if upper else LOWER_HEIGHTS
         crown, faces = arch.crowns(widths, heights, drop)
         gum, gum_faces = arch.gum(drop)
-        enamel = materials.plain("enamel", "#efe6d6", 0.28, 0.5, 0.05, specular=0.4)
+        enamel = materials.plain("enamel", "#efe6d6", 0.28, 0.2, 0.04, specular=0.4)
         flesh = materials.plain("gum", "#b0585c", 0.35, 0.6, 0.05, specular=0.4)
         self.parts = [
             (materials.add_mesh(f"{name}-teeth", crown, faces, enamel), crown),
