@@ -1,7 +1,7 @@
 import pytest
 
 from visavis.conversation.clauses import FIRST_MAX_WORDS, MAX_WORDS, ClauseSplitter, spoken
-from visavis.conversation.feelings import Clause, Cue
+from visavis.conversation.feelings import Clause, Cue, untagged
 
 
 def cut_up(*pieces: str) -> list[Clause]:
@@ -154,6 +154,11 @@ def test_what_is_no_tag_stays(text):
 def test_a_feeling_without_words_is_a_clause_without_text():
     assert cut_up("[happy]") == [Clause("", (Cue("happy", 0.7),))]
     assert cut_up("[happy:7] [sad:0] ") == [Clause("", (Cue("happy", 1.0), Cue("sad", 0.0)))]
+
+
+def test_what_the_model_is_reminded_of_has_no_tags():
+    text = untagged("[happy] Let me see[sad:0.2]. [Note: 1] [laughs](https://x.example)")
+    assert " ".join(text.split()) == "Let me see . [Note: 1] [laughs](https://x.example)"
 
 
 def test_feelings_in_thoughts_are_nobodys_business():

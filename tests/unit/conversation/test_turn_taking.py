@@ -291,3 +291,52 @@ async def test_a_cut_agent_looks_interrupted_until_the_user_pauses(talk):
     await talk.pause()
     talk.stage.tick(2)
     assert talk.stage.avatar.frames[-1].phase is Phase.LISTENING
+
+
+async def test_emotion_tags_are_felt_and_neither_said_nor_shown_nor_remembered(talk):
+    talk.llm.answer = lambda text: "[happy] One two [sad:0.5] three. Four [LAUGHS] five. [smile]"
+    await talk.say("Count, please.")
+    await talk.play(2.0)
+    assert talk.tts.spoken == ["One two three.", "Four five."]
+    heard = " ".join(said.text for said in talk.all(ev.AgentSaid))
+    assert heard == "One two three. Four five."
+    (turn,) = talk.all(ev.TurnCompleted)
+    assert turn.agent_text == "One two three. Four five."
+    assert talk.dialogue.messages()[-1].content == "One two three. Four five."
+    felt = [
+        (felt.emotion, felt.intensity, pytest.approx(speech.start_s + felt.at_s, abs=0.05))
+        for speech in talk.stage.avatar.pushed
+        for felt in speech.chunk.emotions
+    ]
+    assert felt == [
+        ("happy", 0.7, 0.0),
+        ("sad", 0.5, 0.2),
+        ("happy", 1.0, 0.4),
+        ("happy", 0.5, 0.25),
+    ]
+
+
+async def test_a_greeting_may_have_feelings_too(talk):
+    talk.turns.greet("[happy] Welcome!")
+    await talk.settle()
+    assert talk.tts.spoken == ["Welcome!"]
+    assert [felt.emotion for felt in talk.stage.avatar.pushed[0].chunk.emotions] == ["happy"]
+
+
+async def test_a_typed_question_is_answered_in_writing_without_tags(talk):
+    talk.llm.answer = lambda text: "[happy] Hi there. [smile]"
+    talk.turns.type_text("Hello", voiced=False)
+    await talk.settle()
+    assert talk.all(ev.TurnCompleted)[0].agent_text == "Hi there."
+
+
+async def test_a_barge_in_takes_the_feelings_to_come_with_it(talk):
+    talk.llm.answer = lambda text: "One two three four five six. [sad] Seven eight nine ten."
+    await talk.say("Count, please.")
+    await talk.play(0.3)
+    await talk.start()
+    await talk.settle()
+    assert talk.stage.avatar.cleared[-1] == 1
+    pushed = len(talk.stage.avatar.pushed)
+    await talk.play(1.0)
+    assert len(talk.stage.avatar.pushed) == pushed
