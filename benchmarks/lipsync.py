@@ -2,8 +2,7 @@
 
 Speaks two dozen sentences in two voices, draws the face, finds the lips in the *drawn frames* with
 a landmark network, and holds them against the times of the phonemes that the voices' own networks
-predicted (see ``speech_samples``). A frame is seen for 40 ms; what it shows counts for the middle of
-them.
+predicted (see ``speech_samples``). A frame is seen for 40 ms; it counts for the middle of them.
 
 - lag: where the correlation of lip gap and how open the phonemes are peaks; positive is late.
 - r: that correlation, without any shift.
@@ -15,10 +14,13 @@ if a gate fails.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
 import cv2
 import numpy as np
@@ -28,7 +30,7 @@ from benchmarks.speech_samples import SENTENCES, heart, joe
 from visavis.avatar import rig
 from visavis.avatar.alignment import align
 from visavis.avatar.base import Phase, Playhead
-from visavis.avatar.puppet import Puppet
+from visavis.avatar.puppet import Puppet, warm_up
 from visavis.avatar.visemes import VISEMES, segments
 from visavis.caller.voices import joe_installed
 from visavis.conversation.speaker import Resampler
@@ -55,6 +57,7 @@ _OPENNESS = dict(
     **dict(sil=0.0, PP=0.0, FF=0.12, TH=0.35, DD=0.3, kk=0.4, CH=0.25, SS=0.18, nn=0.3, RR=0.35),
     **dict(aa=1.0, E=0.65, ih=0.4, oh=0.8, ou=0.35),
 )
+_GRID_S = 0.005
 _SMOOTH_S = 0.035
 """Lips take their time: the width of the bell that the phonemes' openness is smoothed with."""
 
@@ -78,16 +81,40 @@ class Figures:
 
 
 class Stage:
-    """A face that is filmed."""
+    """A face that is filmed, by as many cameras as there are cores."""
 
     def __init__(self, character: str, size: int) -> None:
-        self._rig = rig.load(rig.find(character))
+        face = rig.load(rig.find(character))
+        self._cameras = [_Camera(face, size) for _ in range(os.cpu_count() or 1)]
+        warm_up()
+
+    def film(
+        self, spoken: Sequence[SpeechChunk], truth: Sequence[SpeechChunk], shift_s: float = 0.0
+    ) -> list[Seen]:
+        """Say ``spoken``, which sounds as ``truth`` does; ``shift_s`` draws that much late."""
+        free = SimpleQueue[_Camera]()
+        for camera in self._cameras:
+            free.put(camera)
+
+        def one(said: SpeechChunk, meant: SpeechChunk) -> Seen:
+            camera = free.get()
+            try:
+                return camera.film(said, meant, shift_s)
+            finally:
+                free.put(camera)
+
+        with ThreadPoolExecutor(len(self._cameras)) as threads:
+            return list(threads.map(one, spoken, truth))
+
+
+class _Camera:
+    def __init__(self, face: rig.Rig, size: int) -> None:
+        self._rig = face
         self._size = (size, size)
         self._mesh = FaceMesh(model_path("face-mesh"))
         self._out = I420.empty(size, size)
 
-    def film(self, spoken: SpeechChunk, truth: SpeechChunk, shift_s: float = 0.0) -> Seen:
-        """Say ``spoken``, which sounds as ``truth`` does; ``shift_s`` draws that much late."""
+    def film(self, spoken: SpeechChunk, truth: SpeechChunk, shift_s: float) -> Seen:
         puppet = Puppet(self._rig, size=self._size, seed=len(truth.text))
         sound = Resampler().resample(spoken)
         puppet.push_speech(TurnSpeech(1, 0.0, sound))
@@ -104,9 +131,9 @@ class Stage:
         faces = self._mesh.detect(cv2.cvtColor(self._out.buffer, cv2.COLOR_YUV2RGB_I420))
         if not faces:
             return float("nan")
-        points = faces[0].landmarks
+        points = faces[0].landmarks[:, :2]
         height = np.linalg.norm(points[10] - points[152])
-        return float(np.linalg.norm(points[13, :2] - points[14, :2]) / height)
+        return float(np.linalg.norm(points[13] - points[14]) / height)
 
 
 def main() -> None:
@@ -131,8 +158,7 @@ def main() -> None:
         ("joe, sound only", _bare(joe_says), joe_says, False),
     )
     for name, spoken, truth, timed in rows:
-        seen = [stage.film(s, t) for s, t in zip(spoken, truth, strict=True)]
-        failures += _row(name, figures(seen), timed)
+        failures += _row(name, figures(stage.film(spoken, truth)), timed)
     print(f"\ndrawn late by{'':32}read as")
     failures += _shifts(stage, heart_says[:_SHIFTED])
     print(f"\n{time.monotonic() - began:.0f} s")
@@ -155,10 +181,10 @@ def _row(name: str, found: Figures, timed: bool) -> list[str]:
 
 
 def _shifts(stage: Stage, said: Sequence[SpeechChunk]) -> list[str]:
-    straight = lag_ms([stage.film(s, s) for s in said])
+    straight = lag_ms(stage.film(said, said))
     failures: list[str] = []
     for shift in SHIFTS_MS:
-        read = lag_ms([stage.film(s, s, shift / 1000) for s in said]) - straight
+        read = lag_ms(stage.film(said, said, shift / 1000)) - straight
         print(f"{shift:+5d} ms{'':37}{read:+5.0f} ms", flush=True)
         if abs(read - shift) > MAX_MISREAD_MS:
             failures.append(f"a shift of {shift} ms was read as {read:.0f}")
@@ -221,13 +247,21 @@ def _correlation(seen: Sequence[Seen], late_s: float) -> float:
 
 def _openness(chunk: SpeechChunk, at_s: F64) -> F64:
     """How open the phonemes of ``chunk`` want the lips, 0 to 1, at each of ``at_s``."""
-    grid = np.arange(-1.0, chunk.duration_s + 1.0, 0.005)
-    curve = np.zeros(len(grid))
+    grid = np.arange(-1.0, chunk.duration_s + 1.0, _GRID_S)
+    curve, touching = np.zeros(len(grid)), np.zeros(len(grid))
     for segment in segments(chunk.phonemes):
         inside = (grid >= segment.start_s) & (grid < segment.end_s)
-        curve[inside] = _OPENNESS[VISEMES[segment.viseme]]
-    bell = np.exp(-0.5 * (np.arange(-30, 31) * 0.005 / _SMOOTH_S) ** 2)
-    return np.interp(at_s, grid, np.convolve(curve, bell / bell.sum(), "same"))
+        name = VISEMES[segment.viseme]
+        curve[inside] = _OPENNESS[name]
+        touching[inside] = name == "PP"
+    # Lips that touch do so all the while that p, b or m lasts, however short.
+    kept_open = 1 - np.minimum(1, 2 * _smooth(touching))
+    return np.interp(at_s, grid, _smooth(curve) * kept_open)
+
+
+def _smooth(curve: F64) -> F64:
+    bell = np.exp(-0.5 * (np.arange(-30, 31) * _GRID_S / _SMOOTH_S) ** 2)
+    return np.convolve(curve, bell / bell.sum(), "same")
 
 
 if __name__ == "__main__":

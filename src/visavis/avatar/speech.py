@@ -4,36 +4,26 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from visavis.avatar.coefficients import vector
+from visavis.avatar.hearing import Heard, hear
 from visavis.avatar.visemes import Mouth, Segment, blend, segments
 from visavis.media import Pcm, TurnSpeech
 
 _BEHIND_S = 0.5
 """Speech so far behind the playhead no longer shapes the mouth."""
-_WINDOW = 2048
-"""Samples looked at to hear a mouth shape: 43 ms at 48 kHz."""
-_LATE_S = 0.04
-"""Loudness rises before lips part: without this the mouth is 50 ms early (measured)."""
-_BANDS_HZ = np.array([[120, 450], [450, 1000], [1000, 2600], [3500, 8000]])
-
-_OPEN = vector({"jawOpen": 0.46})
-_ROUND = vector({"mouthPucker": 0.5, "mouthFunnel": 0.3})
-_WIDE = vector({"mouthStretch": 0.25})
-_SHARP = vector({"mouthStretch": 0.2})
-_LOUD = vector({"mouthLowerDown": 0.25, "mouthUpperUp": 0.14})
+_UNTOLD_S = 0.3
+"""Sound that no phoneme tells about for so long is listened to."""
+_AUDIBLE = 10**-3.0
+"""Of the chunk's power: fainter is a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    """A chunk without phonemes: its samples, and its loudest moment."""
+    """Speech without phonemes, as heard."""
 
     start_s: float
     end_s: float
-    sample_rate: int
-    pcm: Pcm = field(repr=False)
-    peak: float
+    heard: Heard = field(repr=False)
 
 
 class SpeechTrack:
@@ -44,19 +34,26 @@ class SpeechTrack:
         self._sounds: deque[_Sound] = deque()
 
     def push(self, speech: TurnSpeech) -> None:
-        chunk = speech.chunk
-        if chunk.phonemes:
-            self._segments.extend(segments(chunk.phonemes, speech.start_s))
-        elif len(chunk.pcm):
-            rms = float(np.sqrt(np.mean(np.square(chunk.pcm, dtype=np.float32)))) / 32768
-            sound = _Sound(speech.start_s, speech.end_s, chunk.sample_rate, chunk.pcm, 2.5 * rms)
-            self._sounds.append(sound)
+        known = segments(speech.chunk.phonemes, speech.start_s)
+        self._segments.extend(known)
+        edges = [speech.start_s, *(t for s in known for t in (s.start_s, s.end_s)), speech.end_s]
+        for start_s, end_s in zip(edges[::2], edges[1::2], strict=True):
+            if not known or end_s - start_s > _UNTOLD_S:
+                self._listen(speech, start_s, end_s)  # so no face is still while sound plays
+
+    def _listen(self, speech: TurnSpeech, start_s: float, end_s: float) -> None:
+        rate, pcm = speech.chunk.sample_rate, speech.chunk.pcm
+        part = pcm[
+            round((start_s - speech.start_s) * rate) : round((end_s - speech.start_s) * rate)
+        ]
+        if len(part) and _power(part) > _AUDIBLE * _power(pcm):
+            self._sounds.append(_Sound(start_s, end_s, hear(part, rate)))
 
     def mouth(self, at_s: float) -> Mouth:
         """What the mouth does at ``at_s``; a sound without phonemes is listened to."""
         for sound in self._sounds:
             if sound.start_s <= at_s < sound.end_s:
-                return _heard(sound, at_s - _LATE_S)
+                return Mouth(*sound.heard.at(at_s - sound.start_s))
         return blend(list(self._segments), at_s)
 
     def stress(self, at_s: float) -> float:
@@ -82,37 +79,5 @@ class SpeechTrack:
         return len(self._segments) + len(self._sounds)
 
 
-def _heard(sound: _Sound, at_s: float) -> Mouth:
-    """A mouth guessed from loudness and four bands of the sound around ``at_s``."""
-    power, level = _bands(sound, at_s)
-    total = power.sum()
-    low, middle, high, hiss = power / total
-    open_ = level * min(1.0, 0.25 + 1.3 * middle)
-    hissing = level * min(1.0, 1.5 * hiss)
-    wide = level * min(1.0, 2.2 * high)
-    rounded = level * float(np.clip(1.2 * low / max(1 - hiss, 0.05) - 3 * high, 0, 1)) * (1 - wide)
-    coefficients = (
-        _OPEN * (open_ * (1 - 0.7 * hissing) * (1 - 0.35 * rounded))
-        + _ROUND * rounded
-        + _WIDE * wide
-        + _SHARP * hissing
-        + _LOUD * level
-    )
-    return Mouth(coefficients.astype(np.float32), 0.0)
-
-
-def _bands(sound: _Sound, at_s: float) -> tuple[NDArray[np.float64], float]:
-    """Power in four bands, averaged over three windows, and loudness from 0 to 1."""
-    power, energy = np.full(4, 1e-9), 1e-12
-    frequency = np.fft.rfftfreq(_WINDOW, 1 / sound.sample_rate)
-    for shift in (-0.02, 0.0, 0.02):
-        begin = int((at_s - sound.start_s + shift) * sound.sample_rate) - _WINDOW // 2
-        part = sound.pcm[max(0, begin) : max(0, begin + _WINDOW)].astype(np.float64) / 32768
-        if not len(part):
-            continue
-        energy += float(np.mean(part * part)) / 3
-        spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), _WINDOW)) ** 2
-        for n, (start, end) in enumerate(_BANDS_HZ):
-            power[n] += spectrum[(frequency >= start) & (frequency < end)].sum()
-    loud = np.log10(np.sqrt(energy) / max(sound.peak, 0.02) + 1e-6) / 1.4 + 1
-    return power, float(np.clip(loud, 0, 1))
+def _power(pcm: Pcm) -> float:
+    return float(np.mean(np.square(pcm, dtype=np.float32)))
