@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from visavis.agents.schema import Agent
+from visavis.logs import configure_logging
 from visavis.providers.base import Endpoint
 from visavis.server.opening import open_services
 from visavis.server.run import listen, serving
 from visavis.server.services import Services
 from visavis.sessions.endpoints import Endpoints
 from visavis.settings import Settings
+
+configure_logging("error")
 
 
 class NoModels:

@@ -11,12 +11,9 @@ import pytest
 
 from tests.integration.whole_server import NoModels, NoWorkers, whole_server
 from visavis.avatar import rig
-from visavis.logs import configure_logging
 from visavis.models.catalogue import FACE_MESH
 from visavis.models.download import pull
 from visavis.settings import Settings
-
-configure_logging("error")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,10 @@ async def create(api, photo, **fields):
     return await api.post("/v1/avatar", files={"file": ("ada.jpg", photo)}, data=form)
 
 
+def files_of(avatar_id: str, folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if avatar_id in str(path) and path.is_file()]
+
+
 async def test_a_photo_becomes_a_face_that_an_agent_has(database_url, open_api, photo, tmp_path):
     api = await open_api(database_url=database_url)
     answer = await create(api, photo, consent="self")
@@ -23,6 +27,7 @@ async def test_a_photo_becomes_a_face_that_an_agent_has(database_url, open_api, 
     assert "I am the person" in avatar["consent"]["statement"]
     assert avatar["consent"]["attested_by"]
     assert (await api.get(f"/v1/avatar/{avatar['id']}")).json() == avatar
+    assert files_of(avatar["id"], tmp_path)
     assert [each["id"] for each in (await api.get("/v1/avatar")).json()["data"]] == [avatar["id"]]
     offered = (await api.get("/v1/providers")).json()["video"][0]["characters"]
     assert avatar["id"] in [each["id"] for each in offered]
@@ -43,8 +48,7 @@ async def test_a_photo_becomes_a_face_that_an_agent_has(database_url, open_api, 
     assert started.status_code in (403, 422)
     assert (await api.get(f"/v1/avatar/{avatar['id']}")).status_code == 404
     assert (await api.get(avatar["preview_url"])).status_code == 404
-    left = [path for path in Path(tmp_path).rglob(f"*{avatar['id']}*") if not path.is_dir()]
-    assert left == []
+    assert files_of(avatar["id"], tmp_path) == []
     audit = (await api.get("/v1/audit")).json()["data"]
     assert {"avatar.created", "avatar.deleted"} <= {each["action"] for each in audit}
 

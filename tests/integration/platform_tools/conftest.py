@@ -10,10 +10,7 @@ import pytest
 from tests.integration.platform_tools.servers import Shop
 from tests.integration.platform_tools.servers import serving as serving_app
 from tests.integration.whole_server import NoModels, NoWorkers, whole_server
-from visavis.logs import configure_logging
 from visavis.settings import Settings
-
-configure_logging("error")
 
 
 @pytest.fixture
