@@ -2,7 +2,11 @@
 
 import base64
 import contextlib
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -52,13 +56,13 @@ POSES = {
 }
 
 PAGE = """<!doctype html><canvas id="face" width="512" height="512"></canvas>"""
-OPEN = """async ([renderer, rigUrl]) => {
+OPEN = """async ([renderer, rigUrl, kind]) => {
   const { openFace, decodePose } = await import(renderer);
   window.canvas = document.querySelector("canvas");
   window.decodePose = decodePose;
   window.face = await openFace(window.canvas, {
     rigUrl, meshUrl: "/avatars/face.json", deltasUrl: "/avatars/face-deltas.f16",
-    ground: { kind: "own" },
+    ground: { kind },
   }, true);
 }"""
 DRAW = """(frame) => {
@@ -100,11 +104,28 @@ def _serve(route: Route) -> None:
     return route.fulfill(body=_rigs()[path])
 
 
+@cache
 def _rigs() -> dict[str, bytes]:
-    return {"/ava.avatar": rig.find("ava").read_bytes()}
+    return {"/ava.avatar": rig.find("ava").read_bytes(), "/bare.avatar": _saved(bare())}
 
 
-def open_face(page: Page, rig_url: str, width: int = SIDE, height: int = SIDE) -> None:
+@cache
+def bare() -> rig.Rig:
+    """As a face from one photo: no keys, no deltas of its own, no pivot, a plain background."""
+    ava = rig.load(rig.find("ava"))
+    manifest = ava.manifest.model_copy(update={"keys": {}, "pivot": None})
+    return replace(ava, manifest=manifest, deltas=None, background=None, keys=())
+
+
+def _saved(face: rig.Rig) -> bytes:
+    with tempfile.NamedTemporaryFile(suffix=".avatar") as file:
+        rig.save(face, Path(file.name))
+        return Path(file.name).read_bytes()
+
+
+def open_face(
+    page: Page, rig_url: str, width: int = SIDE, height: int = SIDE, ground: str = "own"
+) -> None:
     [renderer] = (WEB / "assets").glob("renderer-*.js")
     page.evaluate(
         "([w, h]) => { const old = document.querySelector('canvas');"
@@ -112,7 +133,7 @@ def open_face(page: Page, rig_url: str, width: int = SIDE, height: int = SIDE) -
         "old.replaceWith(c); }",
         [width, height],
     )
-    page.evaluate(OPEN, [f"/assets/{renderer.name}", rig_url])
+    page.evaluate(OPEN, [f"/assets/{renderer.name}", rig_url, ground])
 
 
 def drawn_there(page: Page, posed: Pose, width: int = SIDE, height: int = SIDE) -> np.ndarray:
@@ -153,3 +174,60 @@ def test_twenty_poses_look_alike(drawing: Page) -> None:
             assert found[name] > moved, f"{name} is as far from the server's as from rest"
     assert len(found) == 20
     assert min(found.values()) >= LEAST_DB, found
+
+
+def test_a_face_from_a_photo_looks_alike(drawing: Page, tmp_path: Path) -> None:
+    """Shared deltas, a painted mouth, eyeballs from the picture itself."""
+    open_face(drawing, "/bare.avatar")
+    saved = tmp_path / "bare.avatar"
+    saved.write_bytes(_rigs()["/bare.avatar"])
+    puppet = Puppet(rig.load(saved), size=(SIDE, SIDE))
+    for name in ("rest", "aa", "pp", "blink", "look left", "talking"):
+        there = drawn_there(drawing, POSES[name])
+        assert psnr(as_video(there), drawn_here(puppet, POSES[name])) >= LEAST_DB, name
+
+
+@pytest.mark.parametrize("size", [(640, 384), (384, 512), (800, 800)])
+def test_other_sizes_look_alike(drawing: Page, size: tuple[int, int]) -> None:
+    open_face(drawing, "/ava.avatar", *size)
+    puppet = Puppet(rig.load(rig.find("ava")), size=size)
+    there = drawn_there(drawing, POSES["talking"], *size)
+    assert psnr(as_video(there), drawn_here(puppet, POSES["talking"])) >= LEAST_DB
+
+
+def test_a_transparent_ground_shows_the_page_behind(drawing: Page) -> None:
+    open_face(drawing, "/ava.avatar", ground="transparent")
+    there = drawn_there(drawing, POSES["turned"])
+    assert there[10, 10, 3] == 0
+    assert there[256, 256, 3] == 255
+    over_green = there[..., :3].astype(float) + (255.0 - there[..., 3:]) / 255 * (0, 177, 64)
+    own = drawn_there_own(drawing)
+    inside = there[..., 3] > 250
+    assert psnr(over_green[inside], own[inside]) > 40
+
+
+def drawn_there_own(page: Page) -> np.ndarray:
+    open_face(page, "/ava.avatar")
+    return drawn_there(page, POSES["turned"])[..., :3]
+
+
+def test_lost_graphics_come_back(drawing: Page) -> None:
+    open_face(drawing, "/ava.avatar")
+    before = drawn_there(drawing, POSES["smile"])
+    lost = drawing.evaluate(
+        """async () => {
+          const gone = window.canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+          const event = (name) =>
+            new Promise((done) => window.canvas.addEventListener(name, done, { once: true }));
+          const away = event("webglcontextlost");
+          gone.loseContext();
+          await away;
+          const drawn = window.face.draw(window.decodePose(new ArrayBuffer(0))?.pose);
+          const back = event("webglcontextrestored");
+          gone.restoreContext();
+          await back;
+          return drawn;
+        }"""
+    )
+    assert lost is False
+    assert psnr(drawn_there(drawing, POSES["smile"]), before) > 60
