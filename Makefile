@@ -47,6 +47,8 @@ bench: setup debian ## Measure latency, lip-sync, barge-in and drawing; takes so
 	$(BIN)/python -m benchmarks.avsync
 	$(BIN)/python -m benchmarks.barge_in
 	$(BIN)/python -m benchmarks.avatar
+	@$(BIN)/visavis models pull face-mesh
+	$(BIN)/python -m benchmarks.lipsync
 
 web: web/node_modules/.installed ## Build the web pages
 	npm --prefix web run --silent build
