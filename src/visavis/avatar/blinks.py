@@ -2,6 +2,7 @@
 never in the middle of a p, b or m."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,15 +40,10 @@ class Blinks:
         ``turns_us`` is when the eyes turned away, ``phrase_ends_us`` when phrases ended, ``lips``
         how firmly the lips were closed so many seconds ago.
         """
-        ends_us = [at for at in phrase_ends_us if self._follows(at)]
+        ends_us = [at for at in phrase_ends_us if _follows(self._seed, at // 10_000)]
         reasons = [(at_us - at) / 1e6 for at in (*turns_us, *ends_us) if not self._near(at / 1e6)]
         elapsed = [self._since_own(at_us / 1e6), *reasons]
         return max(_closure(one, lips) for one in elapsed)
-
-    def _follows(self, phrase_end_us: int) -> bool:
-        # to the hundredth of a second, the same whichever frames are drawn
-        draw = np.random.default_rng((self._seed, phrase_end_us // 10_000)).random()
-        return bool(draw < _AT_PHRASE_END)
 
     def _near(self, moment_s: float) -> bool:
         before = self._since_own(moment_s)
@@ -57,6 +53,12 @@ class Blinks:
         t = now_s % CYCLE_S
         index = int(np.searchsorted(self._own, t, side="right")) - 1
         return float(t - self._own[index]) if index >= 0 else CYCLE_S
+
+
+@lru_cache(maxsize=256)
+def _follows(seed: int, phrase_end: int) -> bool:
+    """Whether a blink follows a phrase, known by its end in hundredths of a second."""
+    return bool(np.random.default_rng((seed, phrase_end)).random() < _AT_PHRASE_END)
 
 
 def _closure(elapsed: float, lips: Callable[[float], float]) -> float:
