@@ -134,7 +134,7 @@ async def _spoken(
     engine: Hibari, lock: asyncio.Lock, request: SpeechRequest
 ) -> AsyncIterator[SpeechChunk]:
     """Sentence by sentence, in a thread; requests take turns at the one voice."""
-    chunks = engine.speak(request.input, request.speed)
+    chunks = engine.speak(request.input, request.speed, request.voice)
     while True:
         async with lock:
             chunk = await asyncio.to_thread(_next, chunks)

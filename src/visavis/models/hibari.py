@@ -7,7 +7,7 @@ more ``graph`` field appended to the model's bytes makes the duration tensor an 
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,10 @@ from visavis.media import PhonemeTime, SpeechChunk, WordTime
 from visavis.models.speakable import speakable
 
 RATE = 24_000
-VOICES = ("heart",)
+_LOWERED: dict[str, tuple[int, int]] = {"heart": (1, 1), "reed": (4, 3)}
+"""How much longer each voice's waves are than the network's: "reed" is "heart", spoken faster and
+played slower, a fourth deeper, with the resonances of a larger head."""
+VOICES = tuple(_LOWERED)
 _DURATIONS = "/Clip_output_0"
 _UNIT_S = 0.025
 _EARLY_S = 0.05
@@ -68,13 +71,14 @@ class Hibari:
         self._voice.sess = None  # ours replaces it
         self._session = _open(_with_output((directory / "hibari.onnx").read_bytes(), _DURATIONS))
 
-    def speak(self, text: str, speed: float = 1.0) -> Iterator[SpeechChunk]:
+    def speak(self, text: str, speed: float = 1.0, voice: str = "heart") -> Iterator[SpeechChunk]:
         """One chunk per sentence (s16 mono, 24 kHz), each as soon as it is made."""
+        longer, shorter = _LOWERED[voice]
         for sentence in self._library.Hibari.split_sentences(speakable(text)):
             for clause in _split_long(sentence):
-                chunk = self._speak_clause(clause, speed)
+                chunk = self._speak_clause(clause, speed * longer / shorter)
                 if chunk is not None:
-                    yield chunk
+                    yield _lowered(chunk, longer, shorter)
 
     def warm_up(self) -> None:
         """The first sentence loads the pronunciation lexicon, half a second."""
@@ -124,6 +128,23 @@ class Hibari:
         while known and known[-1].symbol == " ":
             known.pop()
         return words, known
+
+
+def _lowered(chunk: SpeechChunk, longer: int, shorter: int) -> SpeechChunk:
+    """The chunk with all its waves and times ``longer / shorter`` times as long."""
+    if longer == shorter:
+        return chunk
+    share = longer / shorter
+    signal: Any = importlib.import_module("scipy.signal")
+    pcm = signal.resample_poly(chunk.pcm.astype(np.float32), longer, shorter)
+    return replace(
+        chunk,
+        pcm=np.clip(pcm, -32768, 32767).astype(np.int16),
+        words=tuple(WordTime(w.text, w.start_s * share, w.end_s * share) for w in chunk.words),
+        phonemes=tuple(
+            PhonemeTime(p.symbol, p.start_s * share, p.end_s * share) for p in chunk.phonemes
+        ),
+    )
 
 
 def _times(sounds: list[_Sound], edges: NDArray[np.float64], end: float) -> list[_Phone]:

@@ -214,9 +214,33 @@ def test_speed_changes_the_length(host):
     assert len(slow) > 1.4 * len(fast)
 
 
+def pitch_of(pcm: np.ndarray, rate: int = 24_000) -> float:
+    """The median fundamental of what is voiced, Hz."""
+    found = []
+    for start in range(0, len(pcm) - 2048, 1024):
+        part = pcm[start : start + 2048].astype(float)
+        echo = np.correlate(part, part, "full")[2047:]
+        lag = rate // 320 + int(np.argmax(echo[rate // 320 : rate // 60]))
+        if np.sqrt(np.mean(part**2)) > 1500 and echo[lag] > 0.5 * echo[0]:
+            found.append(rate / lag)
+    return float(np.median(found))
+
+
+def test_the_deeper_voice_is_a_fourth_deeper_at_the_same_pace(host):
+    (high,), (deep,) = (
+        [event for event in speech_events(host, QUESTION, voice=voice) if "audio" in event]
+        for voice in ("heart", "reed")
+    )
+    assert pitch_of(pcm_of(deep)) / pitch_of(pcm_of(high)) == pytest.approx(0.75, abs=0.06)
+    assert len(pcm_of(deep)) / len(pcm_of(high)) == pytest.approx(1, abs=0.2)
+    last = deep["phonemes"][-1]["end_s"]
+    assert last == pytest.approx(len(pcm_of(deep)) / 24_000, abs=0.3)
+
+
+@pytest.mark.parametrize("voice", ["heart", "reed"])
 @pytest.mark.parametrize("text", [QUESTION, "How much is parking per night?", "Yes."])
-def test_what_is_spoken_is_understood(host, text):
-    spoken = at_16_khz(pcm_of(speech_events(host, text)[0]), 24_000)
+def test_what_is_spoken_is_understood(host, text, voice):
+    spoken = at_16_khz(pcm_of(speech_events(host, text, voice=voice)[0]), 24_000)
     answer = transcribe(host, wav_of(spoken)).json()["text"]
     assert answer.lower().strip("?. ") == text.lower().strip("?. ")
 
