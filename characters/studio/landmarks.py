@@ -87,7 +87,8 @@ class Slit:
             shut = not len(above) or not len(below)
             gaps.append(0 if shut else wide[below, 1].min() - wide[above, 1].max())
         open_ = np.array(gaps) > 0.4 * self.width
-        middle = int(np.argmax(gaps))
+        quarter = len(xs) // 4  # at the sides a coarse mesh may seem to gape
+        middle = quarter + int(np.argmax(gaps[quarter:-quarter]))
         left, right = middle, middle
         while left > 0 and open_[left - 1]:
             left -= 1
