@@ -1,8 +1,8 @@
 """A call whose face the browser draws: it moves, no video is sent, and it is never blank."""
 
 import contextlib
+import wave
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
@@ -36,15 +36,21 @@ SEE = """() => {
 
 
 @pytest.fixture(scope="module")
-def drawing_browser(playwright: Playwright, speech: Path) -> Iterator[Browser]:
-    """Chromium with WebGL2 in software."""
+def drawing_browser(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
+    """Chromium with WebGL2 in software, and a visitor who keeps silent."""
+    silence = tmp_path_factory.mktemp("silence") / "silence.wav"
+    with wave.open(str(silence), "wb") as out:
+        out.setparams((1, 2, 48_000, 0, "NONE", ""))
+        out.writeframes(bytes(2 * 48_000))
     with contextlib.closing(
         launch(
             playwright,
             *SOFTWARE_GL,
             "--use-fake-ui-for-media-stream",
             "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-audio-capture={speech}",
+            f"--use-file-for-fake-audio-capture={silence}",
         )
     ) as browser:
         yield browser
@@ -95,7 +101,7 @@ def test_when_the_graphics_are_lost_video_takes_over(
     )
     expect(page.locator("#face")).not_to_have_attribute("data-drawn", "")
     page.wait_for_function(
-        "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 25"
+        "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 25"
     )
     page.get_by_role("button", name="End the call").click()
 
@@ -108,7 +114,7 @@ def test_a_browser_without_graphics_gets_video(
         page.get_by_role("button", name="Talk to Ava").click()
     assert started.value.json()["avatar"] is None
     page.wait_for_function(
-        "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 5"
+        "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 5"
     )
     expect(page.locator("canvas.drawn")).to_have_count(0)
     page.get_by_role("button", name="End the call").click()

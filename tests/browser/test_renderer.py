@@ -85,7 +85,6 @@ def drawing(playwright: Playwright) -> Iterator[Page]:
     """A page that has the renderer, and WebGL2 in software."""
     with contextlib.closing(launch(playwright, *SOFTWARE_GL)) as browser:
         page = browser.new_page()
-        page.on("pageerror", print)
         page.route("http://face.test/**", _serve)
         page.goto("http://face.test/")
         yield page
@@ -218,7 +217,10 @@ def test_lost_graphics_come_back(drawing: Page) -> None:
         """async () => {
           const gone = window.canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
           const event = (name) =>
-            new Promise((done) => window.canvas.addEventListener(name, done, { once: true }));
+            new Promise((done, never) => {
+              window.canvas.addEventListener(name, done, { once: true });
+              setTimeout(() => never(new Error(name)), 30_000);
+            });
           const away = event("webglcontextlost");
           gone.loseContext();
           await away;
