@@ -14,6 +14,9 @@ STEPS = 14
 SIDE_LENGTH = 0.07
 """Decimetres, where the sides are shortest."""
 
+LONE = -0.035
+"""A hair that stands before the edge of the others looks like a scratch."""
+
 
 class ShortHair:
     def __init__(self, head: Head) -> None:
@@ -35,7 +38,8 @@ class ShortHair:
         edge = self.m.above_hairline(roots) + 0.16 * fractal(roots, 5.0, 3)
         keep = rng.random(len(roots)) < np.clip((edge + 0.04) / width, 0.03, 1)
         roots, edge = roots[keep], edge[keep]
-        return self._between(guides, roots, edge, rng)
+        hairs = self._between(guides, roots, edge, rng)
+        return hairs[edge > LONE]
 
     def _top(self, root: np.ndarray) -> float:
         """0 on the close-cut sides and back, 1 on top of the head."""

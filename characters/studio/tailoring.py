@@ -165,7 +165,7 @@ class Shirt:
         grid[..., 2] = grid[..., 2].max(1, keepdims=True) + 0.02
         body.cloth_sheet("placket", grid, 0.025)
         pearl = materials.plain("button", "#e9e4da", 0.25, coat=0.3)
-        for k in (5, 21):
+        for k in (3, 21):
             _button(grid[k, 3] + [0, 0, 0.03], pearl)
 
 
