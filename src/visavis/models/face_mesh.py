@@ -19,6 +19,8 @@ U8 = NDArray[np.uint8]
 
 _DETECTOR_SIDE, _MESH_SIDE, _EYE_SIDE = 128, 192, 64
 _MIN_SCORE, _MIN_PRESENCE, _SAME_FACE = 0.5, 0.5, 0.3
+_SURE_SCORE = 0.75
+"""Of a face in a part of the picture: the more one looks, the more one sees what is not there."""
 _FACE_ROOM, _EYE_ROOM = 1.5, 2.3
 """How much larger than face or eye the networks want their crops."""
 _PASSES = 2
@@ -78,21 +80,21 @@ class FaceMesh:
         is done anyway when the whole shows none.
         """
         with self._lock:
-            found = self._search(rgb, _whole(rgb))
+            found = self._search(rgb, _whole(rgb), _MIN_SCORE)
             if thorough or not found:
-                found = _distinct(found + self._search(rgb, _parts(rgb)))
+                found = _distinct(found + self._search(rgb, _parts(rgb), _SURE_SCORE))
             faces = [self._face(rgb, one) for one in found]
         real = [face for face in faces if face.presence >= _MIN_PRESENCE]
         return sorted(_apart(real), key=lambda face: -(face.box[2] - face.box[0]))
 
-    def _search(self, rgb: U8, crops: list[_Crop]) -> list[F32]:
+    def _search(self, rgb: U8, crops: list[_Crop], least: float) -> list[F32]:
         """Detections (17,): box, six points, score; in pixels."""
         out: list[F32] = []
         for crop in crops:
             pixels = _cut(rgb, crop, _DETECTOR_SIDE) * np.float32(2) - 1
             boxes, scores = run(self._detector, pixels, "regressors", "classificators")
             raw, score = boxes.reshape(-1, 8, 2), _sigmoid(scores.ravel())
-            likely = score >= _MIN_SCORE
+            likely = score >= least
             points = raw[likely]
             points[:, [0, *range(2, 8)]] += self._anchors[likely, None] * _DETECTOR_SIDE
             half = points[:, 1] / 2

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from visavis.avatar.photo import cutout
 from visavis.avatar.photo.checks import Shape, angles, look, problems, remarks, shape, turned
+from visavis.avatar.photo.lids import closed_eyes
 from visavis.avatar.photo.lips import closed
 from visavis.avatar.photo.picture import decode
 from visavis.avatar.photo.reasons import PhotoRefused, Reason, refusal, remark
@@ -201,7 +202,7 @@ def _rig(portrait: _Portrait, matte: F32, seen: Shape, labels: _Labels) -> Rig:
     if seen.mouth_gap > _OPEN_MOUTH:
         person, landmarks = closed(person, landmarks)
     texture = np.dstack([person, np.round(matte * 255).astype(np.uint8)])
-    mouth = open_mouth(texture, landmarks, smile)
+    keys = (open_mouth(texture, landmarks, smile), closed_eyes(texture, landmarks))
     manifest = Manifest(
         id=labels.rig_id,
         name=labels.name,
@@ -210,7 +211,7 @@ def _rig(portrait: _Portrait, matte: F32, seen: Shape, labels: _Labels) -> Rig:
         consent=labels.consent,
         background=cutout.gradient(portrait.rgb, matte),
         limits=_LIMITS,
-        keys={mouth.name: mouth.pose},
+        keys={key.name: key.pose for key in keys},
         seed=int.from_bytes(hashlib.sha256(labels.rig_id.encode()).digest()[:4], "big") >> 1,
     )
     return Rig(
@@ -219,7 +220,7 @@ def _rig(portrait: _Portrait, matte: F32, seen: Shape, labels: _Labels) -> Rig:
         landmarks=np.ascontiguousarray(landmarks, np.float32),
         portrait=_webp(portrait.rgb),
         background=background,
-        keys=(mouth,),
+        keys=keys,
     )
 
 

@@ -72,7 +72,7 @@ def _playhead(now_s: float, start_s: float, end_s: float) -> Playhead:
 
 
 def _film(clip: Any) -> Any:
-    options = {"deadline": "realtime", "cpu-used": "5", "crf": "18"}
+    options = {"deadline": "realtime", "cpu-used": "-6", "crf": "18"}
     film = clip.add_stream("libvpx", rate=FPS, options=options)
     film.width, film.height = _SIZE
     film.pix_fmt = "yuv420p"

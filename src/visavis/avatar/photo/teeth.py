@@ -48,7 +48,7 @@ def open_mouth(texture: U8, landmarks: F32, before: Smile) -> Key:
     rgb = picture[..., :3].astype(np.float32)
     loop = np.concatenate([points[UPPER_LIP, :2], points[LOWER_LIP[::-1], :2]])
     inside = _soft_mask(loop, rgb.shape[:2], grow=unit / 90)
-    paint = _painted(points, landmarks, rgb.shape[:2]) * _light(texture, landmarks)
+    paint = _lit(_painted(points, landmarks, rgb.shape[:2]), texture, landmarks)
     if before.gap > _SHOWED:
         paint = _with_own_teeth(paint, before, unit)
     rgb += inside * (paint - rgb)
@@ -66,16 +66,15 @@ def _soft_mask(loop: F32, size: tuple[int, ...], grow: float) -> F32:
     return cv2.GaussianBlur(mask, (0, 0), 0.7)[..., None].astype(np.float32) / 255
 
 
-def _light(texture: U8, landmarks: F32) -> F32:
-    """(3,) factors: how the photo's light compares with the one that teeth are painted in."""
+def _lit(paint: F32, texture: U8, landmarks: F32) -> F32:
+    """``paint`` in the light of the photo, and without colour where the photo has none."""
     face = np.zeros(texture.shape[:2], np.uint8)
     cv2.fillPoly(face, [np.round(landmarks[OVAL, :2]).astype(np.int32)], 1)
     skin = texture[face > 0, :3].astype(np.float32)
     bright = float(np.percentile(skin.mean(1), 92))
-    level = np.clip(bright / _WHITE_SKIN, 0.3, 1.0)
-    grey = float(np.ptp(np.median(skin, axis=0))) < 6  # a photo without colour
-    tint = np.full(3, 0.93, np.float32) if grey else np.ones(3, np.float32)
-    return np.asarray(level * tint, np.float32)
+    if float(np.ptp(np.median(skin, axis=0))) < 6:
+        paint = np.repeat(paint.mean(2, keepdims=True), 3, axis=2)
+    return np.asarray(paint * np.clip(bright / _WHITE_SKIN, 0.3, 1.0), np.float32)
 
 
 def _painted(points: F32, closed: F32, size: tuple[int, ...]) -> F32:
@@ -97,9 +96,9 @@ def _painted(points: F32, closed: F32, size: tuple[int, ...]) -> F32:
     teeth = _soft(0.07 - 0.03 * u * u - rise, 0.03) * _soft(0.62 - np.abs(u), 0.2)
     shade = 0.62 - 0.25 * u * u
     out = out + 0.85 * teeth * (_TOOTH * shade[..., None] - out)
-    edge = hang + wide * (0.055 - 0.035 * u * u)
+    edge = hang + wide * (0.085 - 0.05 * u * u)
     teeth = _soft((edge - y) / wide, 0.025) * _soft(0.86 - np.abs(u), 0.16)
-    shade = np.clip(0.45 + 3.4 * down, 0.45, 0.9) * np.clip(1.02 - 0.55 * u * u, 0, 1)
+    shade = np.clip(0.78 + 3 * down, 0.78, 0.97) * np.clip(1.02 - 0.55 * u * u, 0, 1)
     between = 1 - 0.07 * np.exp(-((np.sin(u * 9.5) / 0.16) ** 2)) * np.clip(1.2 - np.abs(u), 0, 1)
     return np.asarray(out + teeth * (_TOOTH * (shade * between)[..., None] - out), np.float32)
 
