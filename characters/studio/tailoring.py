@@ -1,4 +1,7 @@
-"""A shirt with an open collar, and a blazer: cut from the body's surface, collars draped on it."""
+"""A shirt with an open collar, and a blazer: cut from the body's surface, collars draped on it.
+
+Points are in MakeHuman axes, decimetres.
+"""
 
 from collections.abc import Callable
 
@@ -17,7 +20,11 @@ Curve = Callable[[np.ndarray], np.ndarray]
 
 
 class Garment:
-    """A shell open in front down to ``tip`` (decimetres below the neckline's front)."""
+    """A shell of the body, open in front in a V.
+
+    ``ease`` is how far it stands off the skin, ``tip`` how far below the neckline's front the V
+    ends, both in decimetres; ``spread`` how many degrees from the front the V meets the neckline.
+    """
 
     def __init__(
         self, head: Head, look: bpy.types.Material, ease: float, tip: float, spread: float
