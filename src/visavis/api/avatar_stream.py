@@ -21,6 +21,7 @@ class StreamQuery(BaseModel):
     width: int = Field(default=512, ge=384, le=1080, multiple_of=4)
     height: int = Field(default=512, ge=384, le=1080, multiple_of=4)
     sample_rate: Literal["16000", "24000"] = "24000"
+    badge: bool = True
 
 
 class Speak(BaseModel):

@@ -64,7 +64,8 @@ def _face(video: VideoConfig, rig_file: Path | None, background: Path | None) ->
         return _puppet(video, rig_file, background)
     stand_in = video.model_copy(update={"character_id": video.fallback_character_id})
     backend = registry.backend(video.provider)
-    return BackendAvatar(backend, video.character_id, _puppet(stand_in, rig_file, background))
+    behind = _puppet(stand_in, rig_file, background)
+    return BackendAvatar(backend, video.character_id, behind, marked=video.badge)
 
 
 def _puppet(video: VideoConfig, rig_file: Path | None, background: Path | None) -> Avatar:

@@ -19,6 +19,7 @@ from visavis.avatar.backends import worker_kit as kit
 from visavis.avatar.backends.stream_wire import Picture
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.avatar.encoder import Vp8Encoder
+from visavis.avatar.ground import Look
 from visavis.conversation.playout import Playout, PlayoutEvent, SpeechFinished
 from visavis.logs import configure_logging
 from visavis.media import I420, Emotion, EncodedVideo, Pcm, TurnSpeech
@@ -184,7 +185,8 @@ async def _main(fd: int) -> None:
     wish = kit.parse_json(hello.payload)
     path = Path(wish["rig_file"]) if wish.get("rig_file") else rig.find(wish["character_id"])
     puppet.warm_up()
-    avatar = puppet.Puppet(rig.load(path), size=(wish["width"], wish["height"]))
+    size, look = (wish["width"], wish["height"]), Look(badge=wish["badge"])
+    avatar = puppet.Puppet(rig.load(path), size=size, look=look)
     face = BorrowedFace(channel, avatar, wish["sample_rate"])
     channel.send(kit.READY)
     await face.run()

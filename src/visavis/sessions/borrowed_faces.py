@@ -17,7 +17,7 @@ from visavis.sessions.live import Refusal
 
 MODULE = "visavis.sessions.borrowed_face"
 START_S = 60.0
-STOP_S = 2.0
+STOP_S = 5.0
 
 log = structlog.stdlib.get_logger("visavis.sessions")
 
@@ -31,6 +31,7 @@ class Wish:
     height: int
     sample_rate: int
     rig_file: Path | None = None
+    badge: bool = True
 
 
 class BorrowedFaces:
@@ -78,6 +79,7 @@ async def _greet(channel: Channel, wish: Wish) -> None:
         "width": wish.width,
         "height": wish.height,
         "sample_rate": wish.sample_rate,
+        "badge": wish.badge,
     }
     channel.send_json(kit.HELLO, body)
     try:
@@ -90,7 +92,9 @@ async def _greet(channel: Channel, wish: Wish) -> None:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """It ends by itself once its channel is closed; one that does not is ended."""
+    """It holds nothing that has to be put away, so it is ended at once."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
     try:
         async with asyncio.timeout(STOP_S):
             await process.wait()

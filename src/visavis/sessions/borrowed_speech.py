@@ -17,6 +17,7 @@ from visavis.media import OUTPUT_RATE, Pcm, PhonemeTime, SpeechChunk, WordTime
 MAX_WAITING_S = 120.0
 _FIRST_S = 0.2
 _PIECE_S = 0.6
+_LONGEST_S = 2.0
 _GATHER_S = 0.06
 """How long a piece that is too short waits for more, each time."""
 
@@ -128,7 +129,8 @@ class Backlog:
 
 
 def _chunk(utterance: _Utterance) -> SpeechChunk:
-    """The first piece with its times, or all pieces without times at the front, as one."""
+    """The first piece with its times, or those without times at the front as one, of
+    ``_LONGEST_S`` at most: what has been taken does not wait here any more, and is not counted."""
     pcm, timing = utterance.pieces.popleft()
     if timing is not None:
         return SpeechChunk(
@@ -138,7 +140,10 @@ def _chunk(utterance: _Utterance) -> SpeechChunk:
             tuple(WordTime(*word) for word in timing.get("words", [])),
             tuple(PhonemeTime(*sound) for sound in timing.get("phonemes", [])),
         )
-    parts = [pcm]
-    while utterance.pieces and utterance.pieces[0][1] is None:
+    parts, longest = [pcm], round(_LONGEST_S * OUTPUT_RATE)
+    while sum(map(len, parts)) < longest and utterance.pieces and utterance.pieces[0][1] is None:
         parts.append(utterance.pieces.popleft()[0])
-    return SpeechChunk(np.concatenate(parts), OUTPUT_RATE, "")
+    sound = np.concatenate(parts)
+    if len(sound) > longest:
+        utterance.pieces.appendleft((sound[longest:], None))
+    return SpeechChunk(sound[:longest], OUTPUT_RATE, "")

@@ -10,6 +10,7 @@ import pytest
 
 from visavis import events as ev
 from visavis.agents.schema import AgentConfiguration, LlmConfig
+from visavis.avatar.backends.base import BackendError
 from visavis.conversation import requests, session
 from visavis.conversation.assets import Assets
 from visavis.conversation.session import converse
@@ -273,3 +274,26 @@ async def test_twenty_sessions_leave_nothing_behind(call):
     gc.collect()
     assert len(asyncio.all_tasks()) == tasks
     assert threading.active_count() == threads
+
+
+async def test_a_face_that_fails_is_told_of_and_the_call_goes_on(models, stage):
+    class Failing(type(stage.avatar)):
+        def ready(self, turn_id):
+            return True
+
+        def end_of_speech(self, turn_id): ...
+
+        async def run(self, report):
+            report(BackendError("lost", "the worker hung up"))
+
+    encoder = stage.encoder
+    call = Call(Assets(Deaf(), Deaf(), lambda *_: Failing(), lambda w, h: encoder))
+    call.start()
+    call.ready()
+    await call.turns(1)
+    call.room.leave()
+    assert await call.end() is EndReason.USER_LEFT
+    (error,) = call.all(ev.SessionError)
+    assert (error.code, error.fatal) == ("face_lost", False)
+    assert error.message == "Another face has taken over: the worker hung up"
+    assert "error" in types(call.room)

@@ -25,6 +25,7 @@ from visavis.avatar.backends.base import (
 from visavis.avatar.backends.frames import FrameStore, place
 from visavis.avatar.backends.health import Delivery
 from visavis.avatar.backends.resampler import Resampler
+from visavis.avatar.badge import badge
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.media import I420, Emotion, TurnSpeech
 
@@ -37,12 +38,18 @@ _Job = Callable[[Stream], Awaitable[None]]
 
 
 class BackendAvatar:
-    """An ``Avatar`` and a ``RemoteAvatar``. ``puppet`` has the size of the picture."""
+    """An ``Avatar`` and a ``RemoteAvatar``. ``puppet`` has the size of the picture.
 
-    def __init__(self, backend: Backend, character_id: str, puppet: Avatar) -> None:
+    ``marked``: put the AI badge on the backend's pictures, where the puppet has it, too.
+    """
+
+    def __init__(
+        self, backend: Backend, character_id: str, puppet: Avatar, *, marked: bool = False
+    ) -> None:
         self._backend = backend
         self._character_id = character_id
         self._puppet = puppet
+        self._badge = badge(puppet.size) if marked else None
         self._store = FrameStore()
         self._delivery = Delivery()
         self._failed: BackendError | None = None
@@ -182,6 +189,8 @@ class BackendAvatar:
             self._puppet.frame(at, out)
         else:
             place(theirs.picture, out)
+            if self._badge is not None:
+                self._badge.stamp(out.buffer)
         self._blend(out, theirs=theirs is not None)
 
     def _theirs(self, at: Playhead) -> Frame | None:

@@ -110,6 +110,8 @@ class AvatarStream:
             if isinstance(message, bytes):
                 continue
             said = _event(message)
+            if said.get("type") == "error" and said.get("fatal"):
+                raise BackendError("refused", str(said.get("detail", ""))[:300])
             if said.get("type") == "session.state_updated" and said.get("state") == "connected":
                 break
         if said.get("codec") != "vp8":

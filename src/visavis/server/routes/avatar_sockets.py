@@ -76,7 +76,7 @@ async def _admit(socket: WebSocket, request: Request) -> Wish:
         raise from_validation(RequestValidationError(error.errors())) from None
     rig_file = await _rig_file(services, query.character_id)
     size = query.width, query.height
-    return Wish(query.character_id, *size, int(query.sample_rate), rig_file)
+    return Wish(query.character_id, *size, int(query.sample_rate), rig_file, query.badge)
 
 
 async def _rig_file(services: Services, character_id: str) -> Path | None:

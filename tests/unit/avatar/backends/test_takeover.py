@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from visavis.avatar.backends.avatar import BackendAvatar
-from visavis.avatar.backends.base import BackendError, RemoteAvatar
+from visavis.avatar.backends.base import (
+    Availability,
+    BackendError,
+    Caps,
+    Frame,
+    RemoteAvatar,
+)
 from visavis.avatar.backends.process import FaceProcess
 from visavis.avatar.backends.worker import WorkerBackend
 from visavis.avatar.base import Avatar, Phase, Playhead
@@ -182,3 +188,47 @@ def test_speech_that_began_before_the_backend_stays_with_the_puppet():
     out = I420.empty(*SIZE)
     avatar.frame(Playhead(0, Phase.SPEAKING, 0, 4, 0.0), out)
     assert out.y.std() < 1
+
+
+class StillStream:
+    """Sends one idle picture, and then nothing."""
+
+    caps = Caps(sample_rate=OUTPUT_RATE)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        picture = I420.empty(*SIZE)
+        picture.buffer[...] = 128
+        yield Frame(-1, None, picture)
+        await asyncio.Event().wait()
+
+    async def close(self) -> None: ...
+
+
+class Still:
+    """A backend of one picture."""
+
+    name = "still"
+    caps = StillStream.caps
+
+    async def probe(self) -> Availability:
+        return Availability(True)
+
+    async def prepare(self, character_id: str) -> None: ...
+
+    async def open(self, character_id: str, size: tuple[int, int]) -> StillStream:
+        return StillStream()
+
+
+@pytest.mark.parametrize("marked", [True, False])
+async def test_another_face_is_marked_as_an_ai_as_well(marked: bool):
+    avatar = BackendAvatar(Still(), "x", Marked(), marked=marked)  # type: ignore[arg-type]
+    task = asyncio.create_task(avatar.run(lambda error: None))
+    out = I420.empty(*SIZE)
+    async with asyncio.timeout(10):
+        while out.y[300, 300] != 128 or out.y[200:].std():
+            await asyncio.sleep(0)
+            avatar.frame(Playhead(0, Phase.IDLE, 0, 0, None), out)
+    corner = out.y[: SIZE[1] // 8, : SIZE[0] // 8]
+    assert bool(corner.std() > 5) is marked
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
