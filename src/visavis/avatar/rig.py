@@ -7,7 +7,6 @@ extracted to disk, only known names are read, and every size is checked before i
 import io
 import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,30 +17,25 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visavis.avatar.coefficients import ARKIT
+from visavis.avatar.container import RigError, members
 
 LANDMARKS = 478
 """Points of the MediaPipe face mesh with irises; the rig's one topology."""
+
+_FOREHEAD, _CHIN = 10, 152
 
 Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
 _FILES = {"avatar.json", "texture.webp", "landmarks.f32", "portrait.webp"}
 _OPTIONAL = {"background.webp", "deltas.f16"}
-_MAX_FILE = 4 << 20
-_MAX_TOTAL = 32 << 20
 _MAX_KEYS = 24
+_MAX_BYTES = 32 << 20
 
 _Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 _Weight = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+_Pixel = Annotated[float, Field(ge=-4096, le=4096, allow_inf_nan=False)]
 _Weights = Annotated[dict[str, _Weight], Field(max_length=len(ARKIT))]
-
-
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, UnicodeError)
-"""What zipfile raises for a file that is damaged, encrypted or packed in a way it cannot read."""
-
-
-class RigError(ValueError):
-    """The file is no rig, or no rig we trust; the message says which part."""
 
 
 class _Part(BaseModel):
@@ -94,7 +88,7 @@ class Manifest(_Part):
     consent: Consent
     background: tuple[_Colour, _Colour] = ("#6b7d88", "#3b4852")
     """Top and bottom of a vertical gradient, used when there is no background.webp."""
-    pivot: tuple[float, float, float] | None = None
+    pivot: tuple[_Pixel, _Pixel, _Pixel] | None = None
     """Where head meets neck, in texture pixels; estimated from the landmarks when absent."""
     limits: Limits = Limits()
     rest: _Weights = {}
@@ -156,15 +150,27 @@ def manifest(path: Path) -> Manifest:
 
 def load(path: Path) -> Rig:
     """Read and check a rig. Raises ``RigError``; ``OSError`` where the file cannot be opened."""
+    with path.open("rb") as file:  # never more than would be refused anyway
+        return loads(file.read(_MAX_BYTES + 1))
+
+
+def loads(data: bytes) -> Rig:
+    """A rig from the bytes of its file. Raises ``RigError``, whatever the bytes are."""
+    files = members(data, len(_FILES) + len(_OPTIONAL) + 2 * _MAX_KEYS)
+    if missing := _FILES - set(files):
+        raise RigError(f"{min(missing)} is missing")
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _read(_contents(archive))
-    except _BROKEN as error:
-        raise RigError(f"not a readable zip file: {error}") from error
+        return _read(files)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise RigError(f"avatar.json: {place}: {first['msg']}") from error
+        raise RigError(f"avatar.json: {_explained(error)}") from error
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))[:80]
+    if place == "schema_version" and isinstance(version := first["input"], int) and version > 1:
+        return f"schema_version {version} is of a newer visavis; this one reads version 1"
+    return f"{place}: {first['msg'][:200]}"
 
 
 def save(rig: Rig, path: Path, *, quality: int = 92) -> None:
@@ -191,51 +197,26 @@ def save(rig: Rig, path: Path, *, quality: int = 92) -> None:
     path.write_bytes(buffer.getvalue())
 
 
-def _contents(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    infos = archive.infolist()
-    names = {info.filename for info in infos}
-    if len(names) != len(infos):
-        raise RigError("the same name twice")
-    if len(infos) > len(_FILES) + len(_OPTIONAL) + 2 * _MAX_KEYS:
-        raise RigError(f"{len(infos)} files are too many")
-    if missing := _FILES - names:
-        raise RigError(f"{min(missing)} is missing")
-    for info in infos:
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise RigError(f"{info.filename!r} is packed in an unusual way")
-        if info.file_size > _MAX_FILE:
-            raise RigError(f"{info.filename!r} is larger than {_MAX_FILE} bytes")
-    if sum(info.file_size for info in infos) > _MAX_TOTAL:
-        raise RigError(f"more than {_MAX_TOTAL} bytes in all")
-    return {info.filename: _member(archive, info) for info in infos}
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A member's bytes, never more than its header promised, whatever the stream holds."""
-    with archive.open(info) as stream:
-        data = stream.read(info.file_size + 1)
-    if len(data) != info.file_size:
-        raise RigError(f"{info.filename!r} is not as long as its header says")
-    return data
-
-
 def _read(files: Mapping[str, bytes]) -> Rig:
     manifest = Manifest.model_validate_json(files["avatar.json"])
     wanted = {f"keys/{name}.{kind}" for name in manifest.keys for kind in ("webp", "f32")}
     if unknown := set(files) - _FILES - _OPTIONAL - wanted:
-        raise RigError(f"{min(unknown)!r} does not belong in a rig")
+        raise RigError(f"{min(unknown)[:80]!r} does not belong in a rig")
     if missing := wanted - set(files):
         raise RigError(f"{min(missing)!r} is missing")
     for weights in (manifest.rest, *(pose.coefficients for pose in manifest.keys.values())):
         if strange := set(weights) - set(ARKIT):
-            raise RigError(f"avatar.json: {min(strange)!r} is no ARKit coefficient")
+            raise RigError(f"avatar.json: {min(strange)[:80]!r} is no ARKit coefficient")
+    for name, pose in manifest.keys.items():
+        if not any(pose.coefficients.values()):
+            raise RigError(f"avatar.json: keys.{name} has no coefficient that is not 0")
     size = manifest.size
     keys = tuple(
         Key(
             name,
             pose,
             _picture(files, f"keys/{name}.webp", size, alpha=True),
-            _numbers(files, f"keys/{name}.f32", "<f4", (LANDMARKS, 3), size),
+            _face(files, f"keys/{name}.f32", size),
         )
         for name, pose in manifest.keys.items()
     )
@@ -243,7 +224,7 @@ def _read(files: Mapping[str, bytes]) -> Rig:
     return Rig(
         manifest=manifest,
         texture=_picture(files, "texture.webp", size, alpha=True),
-        landmarks=_numbers(files, "landmarks.f32", "<f4", (LANDMARKS, 3), size),
+        landmarks=_face(files, "landmarks.f32", size),
         portrait=files["portrait.webp"],
         deltas=_numbers(files, "deltas.f16", "<f2", (len(ARKIT), LANDMARKS, 3), size)
         if "deltas.f16" in files
@@ -253,6 +234,21 @@ def _read(files: Mapping[str, bytes]) -> Rig:
         else None,
         keys=keys,
     )
+
+
+def _face(files: Mapping[str, bytes], name: str, size: int) -> Points:
+    """Landmarks, (478, 3), that at least lie as those of a face do."""
+    points = _numbers(files, name, "<f4", (LANDMARKS, 3), size)
+    x, y = points[:, 0] / size, points[:, 1] / size
+    if min(x.min(), y.min()) < -0.25 or max(x.max(), y.max()) > 1.25:
+        raise RigError(f"{name!r} has points outside the picture")
+    least = {"eyes": (33, 263, 0.1), "right eye": (33, 133, 0.015), "left eye": (362, 263, 0.015)}
+    for part, (right, left, wide) in (least | {"mouth": (78, 308, 0.02)}).items():
+        if x[left] - x[right] < wide:
+            raise RigError(f"{name!r} makes no face: {part} too narrow, or mirrored")
+    if y[_CHIN] - y[_FOREHEAD] < 0.1:
+        raise RigError(f"{name!r} makes no face: the chin is not below the forehead")
+    return points
 
 
 def _numbers(

@@ -161,7 +161,8 @@ def _placed(points: F32, scale: float, offset: float) -> F32:
 def _crop(picture: U8, box: Box, left: int) -> tuple[Sheet, F32]:
     """What of an RGBA picture that begins at ``left`` lies in the box, and its first corner."""
     x0, y0, x1, y1 = box
-    x0 = max(x0, left)
+    x0 = min(max(x0, left), left + picture.shape[1] - CELL)
+    x1 = max(x1, x0 + CELL)
     return pack(picture[y0:y1, x0 - left : x1 - left]), np.array([x0, y0], np.float32)
 
 
@@ -207,7 +208,7 @@ def _interior(rig: Rig, mesh: Mesh, size: tuple[int, int], scale: float) -> Inte
         picture, chin_y = _scaled(key.texture, size[1]), float(points[CHIN, 1])
     box = _box_of(np.concatenate([upper, lower]), CELL, (left + picture.shape[1], len(picture)))
     sheet, corner = _crop(picture, box, left)
-    tall = float((lower - upper)[:, 1].max())
+    tall = max(1.0, float((lower - upper)[:, 1].max()))
     wide = float(mesh.points[UPPER_LIP[-1], 0] - mesh.points[UPPER_LIP[0], 0])
     return Interior(sheet, corner, upper, lower, chin_y, tall, wide)
 
@@ -217,7 +218,7 @@ def _eyes(rig: Rig, mesh: Mesh, texture: U8, left: int) -> tuple[Eyeball, Eyebal
     scale = len(texture) / rig.manifest.size
     points = (rig if key is None else key).landmarks * np.float32(scale)
     picture = texture if key is None else _scaled(key.texture, len(texture))
-    picture = _without_lids(picture, points, mesh.unit)
+    picture = without_lids(picture, points, mesh.unit)
     one, other = (_eyeball(picture, points, mesh, eye, left) for eye in (0, 1))
     return one, other
 
@@ -237,11 +238,11 @@ def _eyeball(picture: U8, points: F32, mesh: Mesh, eye: int, left: int) -> Eyeba
         iris=np.array([centre[0] + left, centre[1], inner, inner + 0.5 * width], np.float32),
         width=width,
         depth=float(mesh.points[upper, 2].mean()),
-        open=float((mesh.points[lower, 1] - mesh.points[upper, 1]).max()),
+        open=max(1.0, float((mesh.points[lower, 1] - mesh.points[upper, 1]).max())),
     )
 
 
-def _without_lids(picture: U8, points: F32, unit: float) -> U8:
+def without_lids(picture: U8, points: F32, unit: float) -> U8:
     """The picture with the eyeballs continued under lids and lashes."""
     out = picture.copy()
     for upper, lower, _ in EYES:
@@ -261,11 +262,11 @@ def _scaled(texture: U8, side: int) -> U8:
     if len(texture) != side:
         how = cv2.INTER_AREA if len(texture) > side else cv2.INTER_CUBIC
         # alpha must weigh the colours, or what is hidden leaks into the edge
-        return cv2.resize(_bleed(texture), (side, side), interpolation=how).astype(np.uint8)
-    return _bleed(texture)
+        return cv2.resize(bleed(texture), (side, side), interpolation=how).astype(np.uint8)
+    return bleed(texture)
 
 
-def _bleed(texture: U8) -> U8:
+def bleed(texture: U8) -> U8:
     """Give transparent pixels the colour of their nearest visible neighbours."""
     weight = (texture[..., 3] > 8).astype(np.float32)
     known = texture[..., :3] * weight[..., None]
@@ -287,6 +288,6 @@ def _box_of(points: NDArray[np.generic], margin: int, size: tuple[int, int]) -> 
     """The smallest box of whole cells around (n, 2) points and a margin, inside the picture."""
     low = (np.floor(points.min(0)).astype(int) - margin) // CELL * CELL
     high = -(-(np.ceil(points.max(0)).astype(int) + margin) // CELL) * CELL
-    x0, y0 = np.maximum(low, 0)
-    x1, y1 = np.minimum(high, size)
+    x0, y0 = np.clip(low, 0, np.array(size) - 2 * CELL)  # kernels need two pixels both ways
+    x1, y1 = np.clip(high, (x0 + 2 * CELL, y0 + 2 * CELL), size)
     return int(x0), int(y0), int(x1), int(y1)

@@ -61,7 +61,7 @@ def test_an_unknown_character_is_a_key_error(name: str) -> None:
 @pytest.mark.parametrize("member", ["avatar.json", "texture.webp", "landmarks.f32"])
 def test_a_missing_member_is_named(saved: Path, member: str) -> None:
     with pytest.raises(RigError, match=member):
-        rig.load(_change(saved, lambda files: files.pop(member)))
+        rig.load(_change(saved, lambda files: files.__delitem__(member)))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/abs", "keys/x.webp", "run.py", "a\\b"])
@@ -197,5 +197,5 @@ def test_encrypted_members_are_refused(saved: Path) -> None:
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + offset] |= 1
     saved.write_bytes(data)
-    with pytest.raises(RigError, match="zip"):
+    with pytest.raises(RigError, match="encrypted"):
         rig.load(saved)
