@@ -39,10 +39,11 @@ _POSES = {
 def pictures(mesh: FaceMesh) -> Iterator[tuple[str, np.ndarray]]:
     """(what it is, RGB)"""
     hopper, collins = _read("hopper"), _read("collins")
-    ava = _decoded(rig.portrait("ava"))
     yield "Eileen Collins: smiles with teeth, small picture", collins
     yield "Grace Hopper: older woman, glasses, cap", hopper
-    yield "Ava, a CC0 character, as if she were a photo", ava
+    for path in sorted(rig.find("ava").parent.glob("*.avatar")):
+        name = path.stem.capitalize()
+        yield f"{name}, a CC0 character, as if it were a photo", _decoded(rig.portrait(path.stem))
     yield "Hopper, head tilted by 25 degrees", _rotated(hopper, -25)
     yield "Hopper, picture lying on its side", np.ascontiguousarray(np.rot90(hopper))
     yield "Hopper, black and white", cv2.cvtColor(_grey(hopper), cv2.COLOR_GRAY2RGB)

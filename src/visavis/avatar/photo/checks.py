@@ -236,7 +236,7 @@ def _mouth_is_hidden(how: Look) -> bool:
     """
     if how.colour < _COLOURLESS:
         return False
-    return how.lips < 0.11 * how.colour and abs(how.mouth_line) < 0.12
+    return how.lips < 0.13 * how.colour and abs(how.mouth_line) < 0.12
 
 
 def _light_problems(how: Look) -> list[Reason]:
