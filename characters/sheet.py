@@ -18,7 +18,7 @@ from visavis.avatar.puppet import Puppet
 from visavis.avatar.visemes import CLOSED, VISEMES, WEIGHTS
 from visavis.media import I420, Emotion
 
-SIZE, CELL = 512, 360
+SIZE, CELL = 448, 360
 """Pixels of a picture, and of the part of it around the face that is shown."""
 COLUMNS = 8
 MOODS: tuple[Emotion, ...] = ("happy", "sad", "surprised", "concerned", "thoughtful")
@@ -30,7 +30,7 @@ def poses() -> dict[str, Pose]:
     out = {name: Pose(WEIGHTS[n], close=float(CLOSED[n])) for n, name in enumerate(VISEMES)}
     for name, weights in {
         "half blink": {"eyeBlink": 0.5},
-        "three quarters": {"eyeBlink": 0.75},
+        "nearly": {"eyeBlink": 0.75},
         "blink": {"eyeBlink": 1.0},
         "smile": {"mouthSmile": 0.7, "cheekSquint": 0.4},
         "brows": {"browInnerUp": 0.8, "browOuterUp": 0.8},
@@ -65,7 +65,8 @@ def draw(face: rig.Rig) -> NDArray[np.uint8]:
         whole = cv2.cvtColor(frame.buffer, cv2.COLOR_YUV2BGR_I420)
         cell = whole[top : top + CELL, left : left + CELL].astype(np.uint8)
         place, font = (10, 24), cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(cell, name, place, font, 0.6, (40, 40, 40), 1, cv2.LINE_AA)
+        for colour, width in (((255, 255, 255), 4), ((40, 40, 40), 1)):
+            cv2.putText(cell, name, place, font, 0.6, colour, width, cv2.LINE_AA)
         cells.append(cell)
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS)]
