@@ -224,6 +224,7 @@ def test_lost_graphics_come_back(drawing: Page) -> None:
           const away = event("webglcontextlost");
           gone.loseContext();
           await away;
+          await new Promise((done) => setTimeout(done)); // the event is over: now it may come back
           const drawn = window.face.draw(window.decodePose(new ArrayBuffer(0))?.pose);
           const back = event("webglcontextrestored");
           gone.restoreContext();
