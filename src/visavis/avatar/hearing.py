@@ -27,8 +27,6 @@ _SHAPE_S = 0.04
 _EDGES_HZ = np.array([80, 200, 320, 480, 700, 1000, 1400, 1900, 2600, 3500, 4700, 6200, 8000])
 """Of the 12 bands that lips are heard in."""
 _QUIETEST = 1e-9
-_LATE_S = 0.01
-"""Loudness rises before lips part (measured: ``benchmarks.lipsync``)."""
 AROUND = (-10, -7, -5, -3, -2, -1, 0, 1, 2, 3, 5, 7, 10)
 """Hops around a moment at which the classifier listens."""
 _SURE = 0.5, 0.75
@@ -51,7 +49,7 @@ class Heard:
 
     def at(self, second: float) -> tuple[Coefficients, float]:
         """ARKit weights, and how firmly the lips are closed, that far into the chunk."""
-        place = (second - _LATE_S) / HOP_S - 0.5
+        place = second / HOP_S - 0.5
         low = int(np.clip(np.floor(place), 0, len(self.close) - 1))
         high = min(low + 1, len(self.close) - 1)
         part = np.float32(np.clip(place - low, 0, 1))
