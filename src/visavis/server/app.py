@@ -48,7 +48,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    app.state.borrowed_faces = BorrowedFaces(services.settings.avatar_streams)
+    app.state.borrowed_faces = BorrowedFaces()
     errors.install(app, audit.auditor(services))
     # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, services=services)

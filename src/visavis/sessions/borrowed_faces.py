@@ -35,20 +35,20 @@ class Wish:
 
 
 class BorrowedFaces:
-    """``limit``: how many at a time."""
+    """Counts those that are lent."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._lent = 0
 
     @asynccontextmanager
-    async def lend(self, wish: Wish) -> AsyncGenerator[Channel]:
-        """A process that draws, ready to be told what to say; it ends with the block.
+    async def lend(self, wish: Wish, limit: int) -> AsyncGenerator[Channel]:
+        """A process that draws, ready to be told what to say; it ends with the block. ``limit``:
+        how many there may be at a time.
 
         Raises ``Refusal``: ``capacity_exhausted``, ``worker_lost``, ``worker_timeout``.
         """
-        if self._lent >= self._limit:
-            detail = f"{self._limit} agents have borrowed a face; there are no more."
+        if self._lent >= limit:
+            detail = f"{limit} agents have borrowed a face; there are no more."
             raise Refusal("capacity_exhausted", detail, retry_s=10)
         self._lent += 1
         ours, theirs = socket.socketpair()

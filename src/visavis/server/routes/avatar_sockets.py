@@ -47,10 +47,13 @@ async def avatar_stream(socket: WebSocket) -> None:
         return
     await socket.accept()
     faces: BorrowedFaces = socket.app.state.borrowed_faces
+    services: Services = socket.app.state.services
     async with AsyncExitStack() as stack:
         try:
             await _state(socket, "connecting")
-            channel = await stack.enter_async_context(faces.lend(wish))
+            channel = await stack.enter_async_context(
+                faces.lend(wish, services.settings.avatar_streams)
+            )
             await _serve(socket, channel, wish)
         except WebSocketDisconnect:
             pass
