@@ -77,6 +77,7 @@ def _film(clip: Any) -> Any:
     film.width, film.height = _SIZE
     film.pix_fmt = "yuv420p"
     film.bit_rate = 900_000
+    film.codec_context.thread_count = 1  # on a busy machine more threads mostly wait
     return film
 
 

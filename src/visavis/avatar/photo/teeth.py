@@ -22,7 +22,7 @@ U8 = NDArray[np.uint8]
 
 _POSE = expand({"jawOpen": 0.5, "mouthUpperUp": 0.4, "mouthLowerDown": 0.35})
 _CAVITY = np.array([46, 16, 17], np.float32)
-_TOOTH = np.array([226, 214, 198], np.float32)
+_TOOTH = np.array([238, 216, 180], np.float32)
 _TONGUE = np.array([158, 78, 78], np.float32)
 _WHITE_SKIN = 205.0
 """The brightness of well-lit light skin: teeth are painted for that light, then dimmed to this."""
