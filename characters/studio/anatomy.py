@@ -29,6 +29,9 @@ GAIN = {
 }
 """The face units move a stylised brow too little, and crease a cheek that smiles at rest."""
 
+ROUNDED = frozenset({"mouthPucker", "mouthFunnel"})
+"""Units that drag the corners of the jaw along; lips round without that."""
+
 
 def smoothstep(low: float, high: float, x: np.ndarray | float) -> np.ndarray:
     t = np.clip((np.asarray(x) - low) / (high - low), 0, 1)
@@ -110,7 +113,12 @@ class Head:
         for side in ("Left", "Right"):
             blink = f"eyeBlink{side}"
             total[blink] = min(1.0, total.get(blink, 0)) * self.spec.blink_scale
-        return mh.add_face_units(self.rest.copy(), total)
+        rounded = {n: total.pop(n) for n in ROUNDED & total.keys()}
+        vertices = mh.add_face_units(self.rest.copy(), total)
+        away = np.linalg.norm((self.rest - self.measures.mouth)[:, :2], axis=1)
+        near = 1 - smoothstep(0.40, 0.68, away)
+        moved = mh.add_face_units(np.zeros_like(self.rest), rounded)
+        return vertices + moved * near[:, None]
 
     def eye_centre(self, side: str) -> np.ndarray:
         e = self.rest[self.mesh.group_vertices(f"helper-{side}-eye")]
