@@ -1,0 +1,3 @@
+from visavis.avatar import kernel_cache
+
+kernel_cache.provide()
