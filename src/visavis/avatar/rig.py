@@ -193,7 +193,8 @@ def save(rig: Rig, path: Path, *, quality: int = 92) -> None:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             # a fixed date: the same rig gives the same bytes
-            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), data, compresslevel=9)
+            info = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, compresslevel=9)
     path.write_bytes(buffer.getvalue())
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
@@ -12,24 +12,30 @@ from visavis.avatar import files
 from visavis.avatar.rig import find
 from visavis.server.errors import Problem
 
-router = APIRouter(prefix="/avatars", tags=["agents"])
+router = APIRouter(prefix="/avatars", tags=["avatars"])
+
+
+def _as(media_type: str) -> dict[int | str, dict[str, Any]]:
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"content": content}}
+
 
 _KEPT = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 
 
-@router.get("/face.json", response_class=Response)
+@router.get("/face.json", response_class=Response, responses=_as("application/json"))
 def mesh(request: Request) -> Response:
     """The mesh that all faces share."""
     return _answer(request, files.mesh_json(), "application/json")
 
 
-@router.get("/face-deltas.f16", response_class=Response)
+@router.get("/face-deltas.f16", response_class=Response, responses=_as("application/octet-stream"))
 def deltas(request: Request) -> Response:
     """How the mesh moves, for rigs that have no table of their own."""
     return _answer(request, files.deltas_f16(), "application/octet-stream")
 
 
-@router.get("/{character_id}/rig.avatar", response_class=Response)
+@router.get("/{character_id}/rig.avatar", response_class=Response, responses=_as("application/zip"))
 def rig(
     character_id: Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$")], request: Request
 ) -> Response:
