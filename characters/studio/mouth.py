@@ -70,7 +70,7 @@ class _Arch:
             w, h = width * self.scale, height * self.scale
             for side in (1, -1):
                 point, out = self.at(side * (arc + w / 2))
-                shape, quads = _crown(w * 0.975, h, min(w, 0.07) * 0.9, self.sign)
+                shape, quads = _crown(w, h, min(w, 0.07) * 0.9, self.sign)
                 along = np.array([out[2], 0, -out[0]])
                 axes = np.stack([along, np.array([0, 1, 0]), out])
                 centre = point - out * 0.03
@@ -119,7 +119,7 @@ def _crown(
     z = soft(np.cos(uu), 0.45) * soft(np.sin(vv), 0.5)
     y = soft(np.sin(uu), 0.5)
     to_edge = y * sign  # 1 at the edge, -1 in the gum
-    x *= np.interp(to_edge, [-1, 0.35, 0.8, 1], [0.72, 1.0, 0.97, 0.86])
+    x *= np.interp(to_edge, [-1, 0.35, 0.8, 1], [0.96, 1.0, 0.97, 0.88])
     z = z * np.interp(to_edge, [-1, 0.2, 1], [1.0, 0.95, 0.5])
     z = z + 0.35 * np.interp(to_edge, [-1, 0, 1], [-0.25, 0.15, -0.45])  # bowed outwards
     points = np.stack([x * width / 2, y * height / 2, z * depth / 2], -1).reshape(-1, 3)

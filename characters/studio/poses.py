@@ -11,7 +11,12 @@ class Pose:
 
 
 KEYS = {
-    "jawOpen": Pose("mouth", {"jawOpen": 0.55, "mouthUpperUp": 0.2, "mouthLowerDown": 0.3}),
+    # all that is ever seen inside the mouth: the upper lip must be at least as high as any sound
+    # lifts it, or the renderer has no teeth to show there
+    "jawOpen": Pose(
+        "mouth",
+        {"jawOpen": 0.55, "mouthUpperUp": 0.55, "mouthLowerDown": 0.3, "mouthSmile": 0.2},
+    ),
     "blink": Pose("eyes", {"eyeBlink": 1.0}),
     "eyeWide": Pose("eyes", {"eyeWide": 1.0}),
     "smile": Pose("mouth", {"mouthSmile": 0.7, "cheekSquint": 0.4}),
