@@ -25,6 +25,11 @@ OUTPUT_TICK = OUTPUT_RATE * TICK_MS // 1000
 FPS = 25
 
 
+def video_bps(size: tuple[int, int]) -> int:
+    """Bits per second that a talking head of (width, height) pixels is worth: 600 k at 512×512."""
+    return round(600_000 * (size[0] * size[1] / 512**2) ** 0.75)
+
+
 def now_us() -> int:
     """Microseconds on the worker's one monotonic clock."""
     return time.monotonic_ns() // 1000

@@ -7,7 +7,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
-from visavis.media import FPS, I420, EncodedVideo
+from visavis.media import FPS, I420, EncodedVideo, video_bps
 
 _OPTIONS = {
     "deadline": "realtime",
@@ -32,9 +32,12 @@ nothing), and a newly opened encoder begins with a key frame: change it only whe
 class Vp8Encoder:
     """A live VP8 encoder for one picture size, on one thread at a time. Releases the GIL."""
 
-    def __init__(self, width: int, height: int, bitrate_bps: int = 600_000, fps: int = FPS) -> None:
+    def __init__(
+        self, width: int, height: int, bitrate_bps: int | None = None, fps: int = FPS
+    ) -> None:
+        """``bitrate_bps``: None is what a talking head of this size is worth."""
         self._width, self._height, self._fps = width, height, fps
-        self._wanted_bps = self._bitrate_bps = bitrate_bps
+        self._wanted_bps = self._bitrate_bps = bitrate_bps or video_bps((width, height))
         self._codec = self._open()
         self._age = 0
         self._frame = VideoFrame(width, height, "yuv420p")

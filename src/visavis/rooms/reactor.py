@@ -14,7 +14,7 @@ from typing import TypeVarTuple, Unpack
 
 import reactor_webrtc as rw
 
-from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm
+from visavis.media import OUTPUT_RATE, EncodedVideo, Pcm, video_bps
 from visavis.rooms.base import IceCandidate, KeyFrameRequest, RateUpdate
 from visavis.rooms.peer import (
     MAX_BUFFERED_BYTES,
@@ -37,8 +37,9 @@ _GAP_US = 40_000
 _MAX_GAP_US = 1_000_000
 _WAITING_TEXTS = 256
 _GATHERING_S = 3.0
-_MIN_BPS, _START_BPS, _MAX_BPS = 100_000, 700_000, 1_000_000
-_MAX_VIDEO_BPS = 800_000  # a talking head at 512x512 gains nothing above
+_MIN_BPS, _SOUND_BPS = 100_000, 100_000
+_MOST = 4 / 3
+"""Of what the picture is worth: beyond that a talking head gains nothing."""
 
 _factory: rw.PeerConnectionFactory | None = None
 
@@ -174,9 +175,11 @@ class ReactorPeer:
         await self._attach(await pc.transceivers())
         answer = await pc.create_answer()
         await pc.set_local_description(answer)
-        await pc.set_bitrate(_MIN_BPS, _START_BPS, _MAX_BPS)
+        worth_bps = video_bps(self._options.size)
+        most_bps = round(_MOST * worth_bps)
+        await pc.set_bitrate(_MIN_BPS, worth_bps + _SOUND_BPS, most_bps + 2 * _SOUND_BPS)
         if self._video_sender:
-            await self._video_sender.set_send_bitrate(max_bps=_MAX_VIDEO_BPS)
+            await self._video_sender.set_send_bitrate(max_bps=most_bps)
         # The SmallWebRTC answer has no way to send candidates later. A STUN server that does
         # not answer costs its candidate, not the call.
         with contextlib.suppress(TimeoutError):

@@ -30,21 +30,26 @@ class Backdrops:
 
         An hour old it is fetched anew; a stale one is better than none.
         """
-        path = self._folder / hashlib.sha256(url.encode()).hexdigest()
-        if path.exists() and time.time() - path.stat().st_mtime < FRESH_S:
-            return path
+        name = hashlib.sha256(url.encode()).hexdigest()[:32]
+        kept = next(self._folder.glob(f"{name}-*"), None)
+        if kept is not None and time.time() - kept.stat().st_mtime < FRESH_S:
+            return kept
         try:
             answer = await self._http.request(
                 "GET", url, timeout_s=FETCH_S, max_bytes=MAX_BYTES, redirects=3
             )
         except OutgoingError as error:
             log.warning("backdrop_not_fetched", code=error.code)
-            return path if path.exists() else None
+            return kept
         if answer.status != 200 or not answer.body.startswith(_KINDS):
             log.warning("backdrop_no_picture", status=answer.status)
-            return path if path.exists() else None
+            return kept
         self._folder.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(f".{os.getpid()}")
+        # Named by its content too: who has read a picture by its name need not look again.
+        path = self._folder / f"{name}-{hashlib.sha256(answer.body).hexdigest()[:16]}"
+        half = self._folder / f".{name}.{os.getpid()}"
         half.write_bytes(answer.body)
         half.replace(path)
+        if kept is not None and kept != path:
+            kept.unlink(missing_ok=True)
         return path

@@ -19,8 +19,6 @@ from visavis.sessions.control import TO_WORKER, Failed, open_channel
 from visavis.sessions.hosting import Hosting, Worker
 from visavis.settings import settings
 
-SIZE = (512, 512)
-
 
 def embedded() -> Hosting:
     """The real thing: our WebRTC room and our conversation. Loads models; takes seconds."""
@@ -38,7 +36,7 @@ def embedded() -> Hosting:
         return open_room(
             engine=spec.room_engine,
             ice_servers=[_ice_server(server) for server in spec.ice_servers],
-            size=SIZE,
+            size=(spec.agent.video.width, spec.agent.video.height),
             udp_ports=settings().udp_ports,
         )
 
