@@ -44,6 +44,7 @@ CREDIT, HEARTBEAT, ERROR, TIMING = range(9, 13)
 RGB = 1
 """Flag of FRAME: the picture is RGB24; without it, I420."""
 
+_FAREWELL_S = 0.5
 HEARTBEAT_S = 1.0
 LOST_S = 5.0
 PATIENCE_S = 0.15
@@ -439,8 +440,13 @@ class Session:
             return
         if self._talker is not None:
             self._talker.close()
+        # What was not read when a socket closes is answered with a reset, which can overtake the
+        # last words: so they go first, and what still comes is read.
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_WR)
+            self._sock.settimeout(_FAREWELL_S)
+            while self._sock.recv(65536):
+                pass
         self._sock.close()
 
 
