@@ -41,6 +41,8 @@ from visavis.models.face_mesh import FaceMesh
 F64 = NDArray[np.float64]
 
 MAX_LAG_MS, MIN_R, MIN_CLOSED = 20.0, 0.80, 0.95
+MIN_ALIGNED_R = 0.75
+"""Where the times are not the voice's own: other symbols, and what aligning gets wrong."""
 MIN_HEARD_CLOSED = 0.40
 """Of p, b, m where the face only has the sound to go by."""
 SHIFTS_MS = (-160, -80, 80, 160)
@@ -152,13 +154,19 @@ def main() -> None:
     print(f"{len(sentences)} sentences a voice, {arguments.character} at {arguments.size} px\n")
     print(f"{'voice, what its face has to go by':44}{'lag ms':>8}{'r':>7}{'p b m':>8}{'open':>7}")
     rows = (
-        ("heart, its own times", heart_says, heart_says, True),
-        ("joe, the text: aligned to heart", _aligned(joe_says, heart_says), joe_says, True),
-        ("heart, sound only", _bare(heart_says), heart_says, False),
-        ("joe, sound only", _bare(joe_says), joe_says, False),
+        ("heart, its own times", heart_says, heart_says, MIN_R),
+        ("joe, its own times", joe_says, joe_says, MIN_R),
+        (
+            "joe, the text: aligned to heart",
+            _aligned(joe_says, heart_says),
+            joe_says,
+            MIN_ALIGNED_R,
+        ),
+        ("heart, sound only", _bare(heart_says), heart_says, None),
+        ("joe, sound only", _bare(joe_says), joe_says, None),
     )
-    for name, spoken, truth, timed in rows:
-        failures += _row(name, figures(stage.film(spoken, truth)), timed)
+    for name, spoken, truth, least_r in rows:
+        failures += _row(name, figures(stage.film(spoken, truth)), least_r)
     print(f"\ndrawn late by{'':32}read as")
     failures += _shifts(stage, heart_says[:_SHIFTED])
     print(f"\n{time.monotonic() - began:.0f} s")
@@ -167,16 +175,17 @@ def main() -> None:
     sys.exit(1 if failures else 0)
 
 
-def _row(name: str, found: Figures, timed: bool) -> list[str]:
+def _row(name: str, found: Figures, least_r: float | None) -> list[str]:
     """Print a row; the gates that it fails."""
     print(
         f"{name:44}{found.lag_ms:8.0f}{found.r:7.2f}{found.closed:8.2f}{found.opened:7.2f}",
         f"  ({found.missed} frames without a face)" if found.missed else "",
         flush=True,
     )
-    gates = [("closed lips", found.closed >= (MIN_CLOSED if timed else MIN_HEARD_CLOSED))]
-    if timed:
-        gates += [("lag", abs(found.lag_ms) <= MAX_LAG_MS), ("r", found.r >= MIN_R)]
+    least_closed = MIN_HEARD_CLOSED if least_r is None else MIN_CLOSED
+    gates = [("closed lips", found.closed >= least_closed)]
+    if least_r is not None:
+        gates += [("lag", abs(found.lag_ms) <= MAX_LAG_MS), ("r", found.r >= least_r)]
     return [f"{name}: {gate}" for gate, passed in gates if not passed]
 
 
