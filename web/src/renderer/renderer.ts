@@ -1,7 +1,8 @@
 /** Draws a pose of a rig into a canvas, as visavis.avatar.renderer draws it into video. */
 
 import { decodePicture, type Gl, Program, uploadPicture } from "./gl";
-import { aperture, curve, activeKeys, eyeballs, eyePoints, seenInterior, stageKeys } from "./stage";
+import { activeKeys, aperture, breadth, curve, eyeballs, eyePoints } from "./stage";
+import { seenInterior, stageKeys } from "./stage";
 import type { Eyeball, Interior, StageKey } from "./stage";
 import { backTo, buildMesh, clip, flat, type Mesh, posed, type Posed, y, z } from "./mesh";
 import { eyeBox, paintMouth, withoutLids } from "./paint";
@@ -302,7 +303,7 @@ export class Renderer {
       const gap = Math.max(...lids.map((lid, i) => (i % 2 ? (floor[i] as number) - lid : 0)));
       program.points("upper", lids).points("lower", floor).set("iris", ...ball.iris);
       program.set("tall", Math.max(1 / this.scale, gap));
-      program.set("shade", 0.35 * clip(1 - open / ball.open));
+      program.set("shade", 0.7 * clip(1 - open / ball.open) ** 2);
       const step = (n: 0 | 1, gaze: number) => gaze * reach * EYE_REACH[n] * ball.width;
       program.set("shift", step(0, pose.gazeX), step(1, pose.gazeY));
       this.fillOpening(program, lids, floor, backTo(at, pivot, ball.depth));
@@ -325,7 +326,9 @@ export class Renderer {
     program.points("stillLower", curve(still, lowerLip));
     program.points("keyUpper", upper).points("keyLower", lower);
     program.set("jaw", interior.chinY - y(at.still, chin));
-    program.set("shade", 0.7 * clip(1 - gap / (0.5 * full)));
+    // Little light falls into rounded lips.
+    const light = Math.min(1, breadth(at.still, upperLip) / breadth(mesh.points, upperLip)) ** 2;
+    program.set("shade", 0.85 * clip(1 - (light * gap) / (0.5 * full)));
     this.fillOpening(program, lip, floor, backTo(at, mesh.pivot, depth));
   }
 

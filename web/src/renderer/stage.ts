@@ -52,6 +52,11 @@ export function stageKeys(rig: Rig, mesh: Mesh): StageKey[] {
   });
 }
 
+function late(share: number): number {
+  const t = clip((share - 0.4) / 0.35);
+  return t * t * (3 - 2 * t);
+}
+
 /** Keys to draw one over the other, so that each ends up with its share of the pose. */
 export function activeKeys(
   keys: readonly StageKey[],
@@ -64,7 +69,7 @@ export function activeKeys(
       return clip((amount - FAINT) / (1 - FAINT));
     });
     // two rows of lashes show half-way: let the closed lid come late
-    if (region === "eyes") shares = shares.map((share) => share * share);
+    if (region === "eyes") shares = shares.map(late);
     const total = Math.max(1, shares.reduce((sum, share) => sum + share, 0));
     let left = 1;
     const later: { key: StageKey; alpha: number }[] = [];
@@ -127,6 +132,11 @@ export function aperture(
   lower: readonly number[],
 ): number {
   return Math.max(...upper.map((up, k) => y(points, lower[k] as number) - y(points, up)));
+}
+
+/** From corner to corner of a curve of points. */
+export function breadth(points: Float32Array, curve: readonly number[]): number {
+  return x(points, curve[curve.length - 1] as number) - x(points, curve[0] as number);
 }
 
 export function vector(topology: Topology, weights: Weights): Float32Array {
