@@ -27,7 +27,7 @@ from visavis.conversation.transcriber import Transcriber
 from visavis.conversation.turn_taking import TurnTaking
 from visavis.events import EndReason, SessionError, SessionEvent, SessionState, StateEntered
 from visavis.media import SpeechChunk
-from visavis.providers import resolve
+from visavis.providers import espeak, resolve
 from visavis.providers.base import LanguageModel, ProviderError, TextToSpeech
 from visavis.rooms import rtvi
 from visavis.rooms.base import KeyFrameRequest, Room, RoomError
@@ -191,12 +191,22 @@ class _Session:
         )
 
     def _voice(self) -> TextToSpeech:
-        """The agent's voice; where it may know no times, with those of the embedded one."""
+        """The agent's voice; where it may know no times, with those of a voice that does."""
         voice = resolve.text_to_speech(self._spec.tts)
-        if self._spec.reference_tts is None:
-            return voice
-        reference = resolve.text_to_speech(self._spec.reference_tts)
-        return AlignedVoice(voice, reference, lambda: self._language.startswith("en"))
+        reference = self._spec.reference_tts
+        if reference is not None:
+            voice = AlignedVoice(
+                voice,
+                resolve.text_to_speech(reference),
+                lambda: self._language.startswith("en"),
+            )
+        if espeak.installed() and not self._spec.tts.embedded:
+            others = espeak.EspeakVoice(lambda: self._language)
+            in_english = reference is None
+            voice = AlignedVoice(
+                voice, others, lambda: in_english or not self._language.startswith("en")
+            )
+        return voice
 
     def _speak_language(self, language: str) -> None:
         self._language = language
