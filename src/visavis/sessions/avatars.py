@@ -17,6 +17,8 @@ from visavis.jobs.avatar_making import (
     SOURCE,
     ClipOrder,
     MakeOrder,
+    MakingRefused,
+    Remark,
     Workshop,
     carry_out,
 )
@@ -30,6 +32,13 @@ from visavis.storage.tables import AvatarRow
 
 MAX_AVATARS = 1000
 
+_KNOWN = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"PK", b"\0\0\0")
+"""How JPEG, PNG, WebP, zip and (to be refused by name) HEIC files begin."""
+_NO_PICTURE = Remark(
+    code="not_a_picture",
+    message="This file is not a picture that can be read.",
+    advice="Use a JPEG, PNG or WebP.",
+)
 _SAYS = "Hello, it is nice to meet you. This is how I look when I talk with you."
 
 
@@ -53,6 +62,8 @@ class Avatars:
         Raises ``MakingRefused``, ``MakingFailed``, ``MakingBusy``, ``TooManyAvatars``,
         ``BlobsError``.
         """
+        if not _starts_with(source, *_KNOWN):
+            raise MakingRefused([_NO_PICTURE])  # not worth a process
         await self._check_room()
         avatar_id = f"av-{uuid.uuid4().hex}"
         is_rig = _starts_with(source, b"PK")
@@ -161,6 +172,6 @@ def _built_in_clip(avatar_id: str) -> str:
     return f"avatars/{avatar_id}-{visavis.__version__}/{CLIP}"
 
 
-def _starts_with(path: Path, magic: bytes) -> bool:
+def _starts_with(path: Path, *magic: bytes) -> bool:
     with path.open("rb") as file:
-        return file.read(len(magic)) == magic
+        return file.read(16).startswith(magic)

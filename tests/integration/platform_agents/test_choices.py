@@ -15,10 +15,11 @@ async def test_what_exists_here_is_listed(quick_desk: Desk) -> None:
         "voices": None,
         "needs_custom_url": True,
     }
-    assert choices["tts"][0]["voices"] == ["heart"]
+    assert choices["tts"][0]["voices"] == ["heart", "reed"]
     assert choices["languages"] == ["en"]
-    (character,) = choices["video"][0]["characters"]
-    assert character["id"] == "ava"
+    characters = choices["video"][0]["characters"]
+    assert [each["id"] for each in characters] == ["ava", "leo", "mara", "otis"]
+    character = characters[0]
     picture = await quick_desk.http.get(character["portrait_url"])
     assert picture.headers["content-type"] == "image/webp"
 
@@ -28,9 +29,9 @@ UNKNOWN = [
     ({"llm": {"model": "gemini"}}, "llm.model", ["default", "qwen2.5-coder-0.5b-instruct"]),
     ({"stt": {"provider": "deepgram"}}, "stt.provider", ["default", "embedded", "openai"]),
     ({"stt": {"model": "nova-3"}}, "stt.model", ["default", "whisper-tiny.en"]),
-    ({"tts": {"voice_id": "21m00Tcm4TlvDq8ikWAM"}}, "tts.voice_id", ["heart"]),
+    ({"tts": {"voice_id": "21m00Tcm4TlvDq8ikWAM"}}, "tts.voice_id", ["heart", "reed"]),
     ({"video": {"provider": "binary"}}, "video.provider", ["puppet"]),
-    ({"video": {"character_id": "0001"}}, "video.character_id", ["ava"]),
+    ({"video": {"character_id": "0001"}}, "video.character_id", ["ava", "leo", "mara", "otis"]),
     ({"language": "no"}, "language", ["en"]),
     ({"tool_calling": {"selected_tool_ids": ["nope"]}}, "tool_calling.selected_tool_ids", []),
 ]

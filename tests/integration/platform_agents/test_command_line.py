@@ -106,7 +106,7 @@ async def test_mistakes_end_in_plain_words(line: CommandLine, quick_desk: Desk) 
     unknown = "name: Bo\nconfiguration: {tts: {voice_id: rachel}}\n"
     _, told = await line.run("apply", "-", stdin=unknown, code=1)
     assert "configuration.tts.voice_id" in told
-    assert "There is: heart." in told
+    assert "There is: heart, reed." in told
     _, told = await line.run("apply", "-", stdin="name: [", code=1)
     assert "not YAML" in told
     await quick_desk.create(name="Twin")

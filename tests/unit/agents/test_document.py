@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from visavis.agents import document
 from visavis.agents.demo import DEMO
 from visavis.agents.document import AgentDocument, DocumentError
+from visavis.agents.schema import AgentConfiguration
 
 WHOLE = AgentDocument(
     id="a-1",
@@ -71,7 +73,8 @@ def test_empty_files_hold_no_agents():
 
 def test_the_example_of_the_documentation_is_an_agent_file():
     page = Path(__file__).parents[3] / "docs" / "agents.md"
-    (example,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    example, face, *_ = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    AgentConfiguration.model_validate(yaml.safe_load(face)["configuration"])
     (agent,) = document.read(example)
     assert agent.configuration.llm.first_message == "Welcome, how can I help?"
     assert document.write([agent]) == example.replace(

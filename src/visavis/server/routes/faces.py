@@ -20,10 +20,13 @@ def _as(media_type: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": content}}
 
 
+_JSON: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}}
+}
 _KEPT = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 
 
-@router.get("/face.json", response_class=Response, responses=_as("application/json"))
+@router.get("/face.json", response_class=Response, responses=_JSON)
 def mesh(request: Request) -> Response:
     """The mesh that all faces share."""
     return _answer(request, files.mesh_json(), "application/json")

@@ -164,6 +164,7 @@ async def test_the_mouth_is_there_with_the_first_sound_and_after_an_interruption
             await talk.until(lambda begun=begun: len(talk.camera.moved) > begun + 12)
             assert np.median(talk.camera.moved[begun:]) > 0.02, "the mouth moves"
             talk.playout.interrupt(turn)
+            await talk.until(lambda: not talk.room.heard[-1].pcm.any())
         assert talk.failures == []
         assert talk.avatar.failed is None
 
