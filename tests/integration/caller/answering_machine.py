@@ -182,6 +182,7 @@ async def _main() -> None:
     machine = AnsweringMachine(silent="--silent" in sys.argv)
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
+        sock.listen()  # whoever reads the URL may call at once
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         config = uvicorn.Config(machine.app(url), log_level="error", lifespan="off")
         running = asyncio.create_task(machine.run())
