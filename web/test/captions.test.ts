@@ -39,6 +39,13 @@ describe("the user's side", () => {
     ]);
   });
 
+  it("shows typed input once, although the agent finishes a word before the server repeats it", () => {
+    const typed = hear(type([], "Hello there"), word("Well"));
+    const both = hear(typed, user("Hello there", true));
+    expect(texts(both)).toEqual(["user: Hello there", "agent: Well"]);
+    expect(texts(hear(both, user("Hello there", true)))).toHaveLength(3);
+  });
+
   it("shows typed input once, although the server repeats it", () => {
     const typed = type([], "Hello there");
     expect(texts(hear(typed, user("Hello there", true)))).toEqual(["user: Hello there"]);

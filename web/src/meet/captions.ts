@@ -8,6 +8,8 @@ export interface Line {
   readonly text: string;
   /** A line that is not final may still change. */
   readonly final: boolean;
+  /** Typed here; the server has not repeated it yet. */
+  readonly unheard?: boolean;
   /** The agent's segments that this line was built from, by segment id. */
   readonly segments: ReadonlyMap<number, string>;
 }
@@ -30,16 +32,18 @@ export function hear(captions: Captions, message: RtviMessage): Captions {
 
 /** The captions after the user typed something: it is on the page before the server knows. */
 export function type(captions: Captions, content: string): Captions {
-  return append(close(captions, "agent"), "user", content, true);
+  const typed = append(close(captions, "agent"), "user", content, true);
+  return typed.map((line) => (line === typed.at(-1) ? { ...line, unheard: true } : line));
 }
 
 function hearUser(captions: Captions, words: string, final: boolean): Captions {
   const open = captions.findLast((line) => line.speaker === "user" && !line.final);
   // A final transcript without words takes back what seemed to be some.
   if (words === "") return final && open ? captions.filter((line) => line !== open) : captions;
-  const last = captions.at(-1);
-  // The server repeats typed input as a transcript; the page shows it once.
-  if (final && last?.speaker === "user" && last.final && last.text === words) return captions;
+  // The server repeats typed input as a transcript; the page shows it once, whatever the agent said
+  // meanwhile.
+  const typed = captions.findLast((line) => line.unheard === true && line.text === words);
+  if (final && typed) return replace(captions, { ...typed, unheard: false });
   if (open) return replace(captions, { ...open, text: words, final });
   return append(close(captions, "agent"), "user", words, final);
 }
