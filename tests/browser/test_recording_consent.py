@@ -1,6 +1,7 @@
 """The page of an agent that records: it asks, obeys, and shows what it does."""
 
 import contextlib
+import re
 import time
 import urllib.request
 from collections.abc import Callable
@@ -58,6 +59,7 @@ def test_who_accepts_is_recorded_and_sees_it(
     session_id = _talk(page, "Accept and talk")
     mark = page.locator("#recorded")
     expect(mark).to_be_visible()
+    expect(page.locator("#timer")).to_have_text(re.compile("^0:0[3-9]"))  # something to record
     _hang_up(page, house, session_id)
     expect(mark).to_be_hidden()
 

@@ -6,6 +6,9 @@ import type { Room } from "./room";
 /** `?render=server` wants video; `?render=client` draws even where graphics are slow. */
 const WISH = new URLSearchParams(location.search).get("render");
 
+/** Processors that play graphics card; not every browser owns up to them as a caveat. */
+const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
+
 /** Whether this browser draws well enough to do without video. Costs a few milliseconds, once. */
 export function canDraw(): boolean {
   if (WISH === "server") return false;
@@ -13,8 +16,16 @@ export function canDraw(): boolean {
   const options = { failIfMajorPerformanceCaveat: WISH !== "client" };
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("webgl2", options) as WebGL2RenderingContext | null;
-  context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return context !== null;
+  if (!context) return false;
+  const slow = WISH !== "client" && SOFTWARE.test(drawnBy(context));
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return !slow;
+}
+
+/** What does the drawing, as far as the browser tells. */
+function drawnBy(context: WebGL2RenderingContext): string {
+  const info = context.getExtension("WEBGL_debug_renderer_info");
+  return String(context.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : context.RENDERER));
 }
 
 /**
