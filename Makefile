@@ -10,7 +10,7 @@ WEB := src/visavis/web/meet.html
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 # These mostly wait for sockets and processes; the others hold calls in real time, one by one.
 TESTS_AT_ONCE := tests/unit tests/integration/net tests/integration/providers \
-	tests/integration/control_plane \
+	tests/integration/control_plane tests/integration/photo \
 	$(wildcard tests/integration/platform_*)
 # Debian: a browser for the tests, and recorded human speech for the demo.
 APT := chromium pocketsphinx-testdata

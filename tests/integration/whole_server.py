@@ -1,8 +1,11 @@
 """A whole server on a real socket, for tests that need no conversation."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
 
 from visavis.agents.schema import Agent
 from visavis.logs import configure_logging
@@ -34,6 +37,20 @@ class NoWorkers:
     async def reports(self) -> AsyncIterator[object]:
         await asyncio.Event().wait()
         yield
+
+
+@asynccontextmanager
+async def api_opener(data_dir: Path) -> AsyncIterator[Callable]:
+    """Opens servers without workers or models, with these settings; answers clients for them."""
+    async with AsyncExitStack() as stack:
+
+        async def build(**changes: object) -> httpx.AsyncClient:
+            settings = Settings(_env_file=None, data_dir=data_dir, **changes)
+            server = whole_server(settings, NoWorkers(), NoModels())
+            url, _ = await stack.enter_async_context(server)
+            return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
+
+        yield build
 
 
 @asynccontextmanager

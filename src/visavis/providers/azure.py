@@ -13,7 +13,14 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from visavis.media import PhonemeTime, SpeechChunk, WordTime
 from visavis.providers.base import Endpoint, ProviderError
-from visavis.providers.vendor_voice import MAX_BYTES, RATE, refusal, sound, vendor_errors
+from visavis.providers.vendor_voice import (
+    MAX_BYTES,
+    RATE,
+    by_clause,
+    refusal,
+    sound,
+    vendor_errors,
+)
 
 PATH = "/cognitiveservices/websocket/v1"
 _WHAT = "Azure"
@@ -38,13 +45,9 @@ class AzureTextToSpeech:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def speak(self, text: AsyncIterator[str], *, voice: str) -> AsyncIterator[SpeechChunk]:
+    def speak(self, text: AsyncIterator[str], *, voice: str) -> AsyncIterator[SpeechChunk]:
         """See ``TextToSpeech``."""
-        async for clause in text:
-            if clause.strip():
-                chunk = await self._clause(clause, voice)
-                if len(chunk.pcm):
-                    yield chunk
+        return by_clause(text, lambda clause: self._clause(clause, voice))
 
     async def _clause(self, clause: str, voice: str) -> SpeechChunk:
         answer = _Answer()

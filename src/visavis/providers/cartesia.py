@@ -7,7 +7,7 @@ from typing import Any
 
 from visavis.media import PhonemeTime, SpeechChunk, WordTime
 from visavis.providers.base import Endpoint, ProviderError
-from visavis.providers.vendor_voice import RATE, posted, sound, vendor_errors
+from visavis.providers.vendor_voice import RATE, by_clause, posted, sound, vendor_errors
 
 VERSION = "2025-04-16"
 _WHAT = "Cartesia"
@@ -19,13 +19,9 @@ class CartesiaTextToSpeech:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def speak(self, text: AsyncIterator[str], *, voice: str) -> AsyncIterator[SpeechChunk]:
+    def speak(self, text: AsyncIterator[str], *, voice: str) -> AsyncIterator[SpeechChunk]:
         """See ``TextToSpeech``."""
-        async for clause in text:
-            if clause.strip():
-                chunk = await self._clause(clause, voice)
-                if len(chunk.pcm):
-                    yield chunk
+        return by_clause(text, lambda clause: self._clause(clause, voice))
 
     async def _clause(self, clause: str, voice: str) -> SpeechChunk:
         headers = {

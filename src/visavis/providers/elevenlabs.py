@@ -9,7 +9,14 @@ from typing import Any
 from visavis.media import SpeechChunk
 from visavis.providers.base import Endpoint
 from visavis.providers.letters import phonemes_of
-from visavis.providers.vendor_voice import RATE, posted, sound, vendor_errors, words_of
+from visavis.providers.vendor_voice import (
+    RATE,
+    by_clause,
+    posted,
+    sound,
+    vendor_errors,
+    words_of,
+)
 
 _WHAT = "ElevenLabs"
 
@@ -49,13 +56,9 @@ class ElevenLabsTextToSpeech:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def speak(self, text: AsyncIterator[str], *, voice: str) -> AsyncIterator[SpeechChunk]:
+    def speak(self, text: AsyncIterator[str], *, voice: str) -> AsyncIterator[SpeechChunk]:
         """See ``TextToSpeech``."""
-        async for clause in text:
-            if clause.strip():
-                chunk = await self._clause(clause, voice)
-                if len(chunk.pcm):
-                    yield chunk
+        return by_clause(text, lambda clause: self._clause(clause, voice))
 
     async def _clause(self, clause: str, voice: str) -> SpeechChunk:
         path = f"/v1/text-to-speech/{voice}/stream/with-timestamps?output_format=pcm_{RATE}"

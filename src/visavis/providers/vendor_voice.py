@@ -1,12 +1,19 @@
 """What the voices of other vendors have in common: a request per clause, whole answers, errors."""
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx2
 import numpy as np
 
-from visavis.media import Pcm, WordTime
+from visavis.media import Pcm, SpeechChunk, WordTime
 from visavis.net.errors import OutgoingError
 from visavis.providers.base import Endpoint, ProviderError
 from visavis.providers.openai_http import http_for
@@ -14,6 +21,17 @@ from visavis.providers.openai_http import http_for
 RATE = 24_000
 MAX_BYTES = 64 << 20
 """Of one clause's answer, times included."""
+
+
+async def by_clause(
+    text: AsyncIterator[str], say: Callable[[str], Awaitable[SpeechChunk]]
+) -> AsyncGenerator[SpeechChunk]:
+    """Clauses as they arrive, each said whole; what makes no sound is left out."""
+    async for clause in text:
+        if clause.strip():
+            chunk = await say(clause)
+            if len(chunk.pcm):
+                yield chunk
 
 
 @contextmanager

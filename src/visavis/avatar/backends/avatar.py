@@ -29,6 +29,8 @@ from visavis.avatar.badge import badge
 from visavis.avatar.base import Avatar, Phase, Playhead
 from visavis.media import I420, Emotion, TurnSpeech
 
+_JOBS = 256
+"""Speech, barge-ins and moods that may wait for the backend to take them."""
 _FADE_FRAMES = 5
 """How long one face dissolves into the other: 200 ms."""
 
@@ -58,7 +60,7 @@ class BackendAvatar:
         self._missed = -1
         """The last turn that began before the backend was there: it is the puppet's to the end."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
+        self._jobs: asyncio.Queue[_Job] = asyncio.Queue(_JOBS)
         self._over = asyncio.Event()
         self._resampler = Resampler()
         self._phase = Phase.IDLE
@@ -81,17 +83,17 @@ class BackendAvatar:
         if not self._open:
             self._missed = speech.turn_id
         elif self._failed is None and speech.turn_id > self._missed:
-            self._jobs.put_nowait(lambda stream: self._push(stream, speech))
+            self._ask(lambda stream: self._push(stream, speech))
 
     def end_of_speech(self, turn_id: int) -> None:
         if self._open and self._failed is None:
-            self._jobs.put_nowait(lambda stream: self._end(stream, turn_id))
+            self._ask(lambda stream: self._end(stream, turn_id))
 
     def clear(self, turn_id: int) -> None:
         self._puppet.clear(turn_id)
         self._store.clear(turn_id)
         if self._open and self._failed is None:
-            self._jobs.put_nowait(lambda stream: within("clear", stream.clear(turn_id)))
+            self._ask(lambda stream: within("clear", stream.clear(turn_id)))
 
     def feel(self, emotion: Emotion, intensity: float) -> None:
         self._puppet.feel(emotion, intensity)
@@ -160,6 +162,13 @@ class BackendAvatar:
     async def _end(self, stream: Stream, turn_id: int) -> None:
         await within("push", stream.end_of_speech(turn_id))
 
+    def _ask(self, job: _Job) -> None:
+        """On the event loop, in order; a backend that takes nothing any more is given up."""
+        try:
+            self._jobs.put_nowait(job)
+        except asyncio.QueueFull:
+            self._give_up(BackendError("slow", f"{_JOBS} things wait to be told to it"))
+
     def _control(self, wish: Control) -> None:
         """Any thread."""
 
@@ -168,7 +177,7 @@ class BackendAvatar:
 
         if self._open and self._loop is not None and self._failed is None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: the session is over
-                self._loop.call_soon_threadsafe(self._jobs.put_nowait, tell)
+                self._loop.call_soon_threadsafe(self._ask, tell)
 
     def _give_up(self, error: BackendError) -> None:
         """Any thread; the next picture is the puppet's."""
